@@ -1,0 +1,49 @@
+// Package step is the prediction form of fitted transformations: how the
+// columns of an encoded row become the numbers a model reads.
+//
+// A [Plan] is a list of features; each is one operation on one input column,
+// with the constants fitted in training. Package science/prepare fits plans;
+// nothing else computes features, in training or in production.
+package step
+
+// Op is what a feature does with its input value x (NaN is missing).
+type Op string
+
+// The operations.
+const (
+	// Number is x itself; missing stays missing. For trees.
+	Number Op = "number"
+	// Code is the category's code; missing stays missing; a code at or beyond
+	// Categories is an unseen category and stays what it is. For trees.
+	Code Op = "code"
+	// Standard is (clamp(x, Low, High) - Mean) / Scale, with missing replaced
+	// by Fill before. For linear models.
+	Standard Op = "standard"
+	// Missing is 1 if x is missing, else 0.
+	Missing Op = "missing"
+	// OneHot is 1 if x is category Index, else 0; missing and unseen give 0.
+	OneHot Op = "onehot"
+	// Month (1-12), Weekday (0 Sunday - 6) and Hour (0-23) of a time in UTC;
+	// missing stays missing.
+	Month   Op = "month"
+	Weekday Op = "weekday"
+	Hour    Op = "hour"
+)
+
+// Feature is one number computed from one input column.
+type Feature struct {
+	Name  string `json:"name"`  // "Income", "Job = fixed", "Income missing"
+	Input int    `json:"input"` // position in the encoded row
+	Op    Op     `json:"op"`
+
+	Mean       float64 `json:"mean,omitempty"`
+	Scale      float64 `json:"scale,omitempty"`
+	Fill       float64 `json:"fill,omitempty"`
+	Low        float64 `json:"low,omitempty"`
+	High       float64 `json:"high,omitempty"`
+	Index      int     `json:"index,omitempty"`
+	Categories int     `json:"categories,omitempty"` // Code: how many were seen
+}
+
+// Plan is the list of features a model reads, in order.
+type Plan []Feature

@@ -1,0 +1,184 @@
+package stats
+
+import (
+	"fmt"
+	"math"
+
+	"gonum.org/v1/gonum/mathext"
+)
+
+// ChiSquared tests whether the rows and the columns of a table of counts are
+// independent, without a continuity correction.
+//
+// table[i][j] is how often row category i came with column category j: finite,
+// not negative, at least two rows and two columns of equal length, none of them
+// all zero (leave such a category out). The statistic has (r-1)(c-1) degrees of
+// freedom. The effect is Cramer's V in [0, 1]; its interval inverts the
+// noncentral chi-squared distribution and is widened, if need be, to hold V. The
+// p-value is unreliable if many expected counts are below 5; see [Expected].
+//
+// It returns ErrTooFew if a row or column is missing or all zero, and ErrValue
+// if a count cannot be one.
+//
+// Method: Pearson, Philosophical Magazine 50, 1900; Smithson, Confidence
+// Intervals, 2003, for the interval.
+func ChiSquared(table [][]float64) (Result, error) {
+	return chiSquared(table, 0)
+}
+
+// ChiSquaredYates is [ChiSquared] with the continuity correction of Yates
+// (J. Royal Statistical Society Supplement 1, 1934) for tables of two rows and
+// two columns; any other table is an error. The effect is that of the
+// uncorrected statistic.
+func ChiSquaredYates(table [][]float64) (Result, error) {
+	if len(table) != 2 || len(table[0]) != 2 {
+		return Result{}, fmt.Errorf("the correction of Yates is for tables of two rows and two columns")
+	}
+	return chiSquared(table, 0.5)
+}
+
+// chiSquared moves every count towards its expectation by at most correction.
+func chiSquared(table [][]float64, correction float64) (Result, error) {
+	expected, err := Expected(table)
+	if err != nil {
+		return Result{}, err
+	}
+	var stat, plain, n float64
+	for i, row := range table {
+		for j, count := range row {
+			e := expected[i][j]
+			d := math.Abs(count - e)
+			plain += d * d / e
+			d -= math.Min(d, correction)
+			stat += d * d / e
+			n += count
+		}
+	}
+	rows, cols := float64(len(table)), float64(len(table[0]))
+	df := (rows - 1) * (cols - 1)
+	most := n * math.Min(rows-1, cols-1) // the statistic of a perfect association
+	v := math.Min(1, math.Sqrt(plain/most))
+	low, high := noncentrality(plain, df)
+	return Result{
+		Test: "chi-squared", Statistic: stat, DF: df, P: ChiSquaredPValue(stat, df),
+		Effect: v, EffectName: "Cramer's V",
+		EffectLow:  math.Min(v, math.Sqrt(low/most)),
+		EffectHigh: math.Max(v, math.Min(1, math.Sqrt(high/most))),
+		N:          int(math.Round(n)),
+	}, nil
+}
+
+// Expected returns the counts that independence of rows and columns expects:
+// row sum times column sum over the total. It checks the table as described at
+// [ChiSquared] and returns the same errors.
+func Expected(table [][]float64) ([][]float64, error) {
+	if len(table) < 2 || len(table[0]) < 2 {
+		return nil, fmt.Errorf("a table of counts needs two rows and two columns: %w", ErrTooFew)
+	}
+	rowSum, colSum := make([]float64, len(table)), make([]float64, len(table[0]))
+	var n float64
+	for i, row := range table {
+		if len(row) != len(colSum) {
+			return nil, fmt.Errorf("row %d has %d counts, row 1 has %d", i+1, len(row), len(colSum))
+		}
+		for j, count := range row {
+			if !(count >= 0) || math.IsInf(count, 0) {
+				return nil, fmt.Errorf("row %d, column %d: the count is %v: %w", i+1, j+1, count, ErrValue)
+			}
+			rowSum[i] += count
+			colSum[j] += count
+			n += count
+		}
+	}
+	for i, s := range rowSum {
+		if s == 0 {
+			return nil, fmt.Errorf("row %d counts nothing: %w", i+1, ErrTooFew)
+		}
+	}
+	for j, s := range colSum {
+		if s == 0 {
+			return nil, fmt.Errorf("column %d counts nothing: %w", j+1, ErrTooFew)
+		}
+	}
+	expected := make([][]float64, len(table))
+	for i := range table {
+		expected[i] = make([]float64, len(colSum))
+		for j := range colSum {
+			expected[i][j] = rowSum[i] / n * colSum[j]
+		}
+	}
+	return expected, nil
+}
+
+// ChiSquaredPValue returns the probability that a chi-squared variable with df
+// degrees of freedom is at least stat. Neither may be NaN. Without a degree of
+// freedom the variable is always 0, so the probability of 0 is 1.
+func ChiSquaredPValue(stat, df float64) float64 {
+	switch {
+	case stat <= 0:
+		return 1
+	case df <= 0 || math.IsInf(stat, 1):
+		return 0
+	}
+	return mathext.GammaIncRegComp(df/2, stat/2)
+}
+
+// noncentrality returns the 95% interval of the noncentrality parameter of a
+// chi-squared variable seen once, at stat: the parameters under which stat is
+// the 0.975 and the 0.025 quantile, or 0 if even 0 is too large.
+func noncentrality(stat, df float64) (low, high float64) {
+	if stat > 1e4 && stat > 100*df {
+		// The square root is then normal with standard deviation 1 to four digits.
+		root := math.Sqrt(stat - df)
+		return (root - z95) * (root - z95), (root + z95) * (root + z95)
+	}
+	bound := func(prob float64) float64 {
+		// The distribution function falls as the parameter grows.
+		if noncentralCDF(stat, df, 0) <= prob {
+			return 0
+		}
+		inside, outside := 0.0, 1.0
+		for noncentralCDF(stat, df, outside) > prob {
+			outside *= 2
+		}
+		for range 50 {
+			middle := (inside + outside) / 2
+			if noncentralCDF(stat, df, middle) > prob {
+				inside = middle
+			} else {
+				outside = middle
+			}
+		}
+		return inside
+	}
+	return bound(0.975), bound(0.025)
+}
+
+// noncentralCDF is P(X <= x) of the noncentral chi-squared distribution: the
+// central ones with df + 2j degrees of freedom, weighed by the Poisson
+// probabilities of j with mean lambda/2. The sum starts at the largest weight
+// and goes both ways until weights no longer count.
+func noncentralCDF(x, df, lambda float64) float64 {
+	if x <= 0 {
+		return 0
+	}
+	if lambda == 0 {
+		return mathext.GammaIncReg(df/2, x/2)
+	}
+	mean := lambda / 2
+	mode := math.Floor(mean)
+	logGamma, _ := math.Lgamma(mode + 1)
+	top := math.Exp(mode*math.Log(mean) - mean - logGamma)
+	sum := 0.0
+	for j, w := mode, top; w > 1e-16; j++ {
+		sum += w * mathext.GammaIncReg(df/2+j, x/2)
+		w *= mean / (j + 1)
+	}
+	for j, w := mode, top; j >= 1; j-- {
+		if w *= j / mean; w < 1e-16 {
+			break
+		}
+		sum += w * mathext.GammaIncReg(df/2+j-1, x/2)
+	}
+	return sum
+}

@@ -1,0 +1,186 @@
+package project
+
+import (
+	"math"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml/ast"
+)
+
+// Key is one word of the project file's vocabulary.
+type Key struct {
+	Path      string // "model.budget"
+	Value     string // what may stand there, in words
+	Default   string // as the file would write it; "" for none
+	Doc       string // meaning and effect
+	Supported bool   // false: known, and refused by this version
+}
+
+// key is a Key with its reader.
+type key struct {
+	Key
+	read func(r *reader, n ast.Node, p *Project)
+}
+
+// Keys returns the whole vocabulary in the order of the file: the supported
+// keys, and the words of later versions that this one refuses by name.
+func Keys() []Key {
+	out := make([]Key, len(keys))
+	for i, k := range keys {
+		out[i] = k.Key
+	}
+	return out
+}
+
+// metricNames are what a gate may hold, by task.
+var (
+	binaryMetrics     = []string{"auc", "accuracy", "log_loss", "brier", "ks", "calibration_error"}
+	regressionMetrics = []string{"rmse", "mae", "r2"}
+	gateMetrics       = append(append([]string{}, binaryMetrics...), regressionMetrics...)
+)
+
+// keys is the one source of names, defaults, ranges and explanations.
+var keys = vocabulary()
+
+func vocabulary() []key {
+	var ks []key
+	add := func(path, value, def, doc string, read func(r *reader, n ast.Node, p *Project)) {
+		ks = append(ks, key{Key{Path: path, Value: value, Default: def, Doc: doc, Supported: true}, read})
+	}
+	later := func(path, doc string) {
+		ks = append(ks, key{Key: Key{Path: path, Doc: doc}})
+	}
+
+	add("name", "letters, digits, `-`, `_`, `.`; at most 64", "",
+		"The project's name in the registry, on pages and in addresses. Left out, it is the folder's name.",
+		func(r *reader, n ast.Node, p *Project) { r.name(n, &p.Name) })
+
+	column := func(path, doc string, field func(*Data) *string) {
+		add(path, "a column", "", doc, func(r *reader, n ast.Node, p *Project) { r.column(n, path, field(&p.Data)) })
+	}
+	add("data.source", "a file or a glob pattern", "",
+		"Where the rows are, relative to the folder of the file: CSV, TSV, JSON or Parquet, also compressed with gzip. Required.",
+		func(r *reader, n ast.Node, p *Project) { r.source(n, &p.Data.Source) })
+	column("data.target", "The column to predict. Required.", func(d *Data) *string { return &d.Target })
+	add("data.positive", "a value of the target", "",
+		"The class whose probability is the score. Numbers compare by value: `1` is `1.0`. Left out, the rarer class.",
+		func(r *reader, n ast.Node, p *Project) { r.text(n, &p.Data.Positive) })
+	column("data.time", "When the row happened. Models are then judged on the newest rows.", func(d *Data) *string { return &d.Time })
+	column("data.id", "What a decision can be found by. Never scored.", func(d *Data) *string { return &d.ID })
+	column("data.group", "Rows of one group, such as one customer, are never on both sides of a split. Never scored.",
+		func(d *Data) *string { return &d.Group })
+	add("data.exclude", "a list of columns", "",
+		"Columns that are not used at all.",
+		func(r *reader, n ast.Node, p *Project) { r.columnList(n, "data.exclude", &p.Data.Exclude) })
+	add("data.protected", "a list of columns", "",
+		"Columns that may come in a request but are never scored and never a reason.",
+		func(r *reader, n ast.Node, p *Project) { r.columnList(n, "data.protected", &p.Data.Protected) })
+
+	add("hypotheses", "a list of `{question, compare, between}` or `{question, associate: [a, b]}`", "",
+		"Questions to test before modelling: a number compared between the two values of a column, or the association of two columns. P values are corrected for the length of the list.",
+		func(r *reader, n ast.Node, p *Project) { r.hypotheses(n, &p.Hypotheses) })
+
+	add("model.task", "`auto`, `binary` or `regression`", "auto",
+		"What to predict: the probability of a class, or a number. `auto` takes binary for a target with two values and regression for a number.",
+		func(r *reader, n ast.Node, p *Project) {
+			r.oneOf(n, &p.Model.Task, []string{"auto", "binary", "regression"},
+				[]string{"multiclass", "forecast", "segment", "recommend"})
+		})
+	add("model.metric", "`auto`, `auc`, `log_loss` or `rmse`", "auto",
+		"By what candidates are ordered. `auto` is `auc` for binary and `rmse` for regression.",
+		func(r *reader, n ast.Node, p *Project) {
+			r.oneOf(n, &p.Model.Metric, []string{"auto", "auc", "log_loss", "rmse"}, nil)
+		})
+	add("model.budget", "a duration of at least 1s", "60s",
+		"Wall time for the search. A search that it cuts short is recorded as incomplete.",
+		func(r *reader, n ast.Node, p *Project) { r.duration(n, &p.Model.Budget, time.Second) })
+	add("model.interpretable", "`true` or `false`", "false",
+		"`true` considers only models that a person can read.",
+		func(r *reader, n ast.Node, p *Project) { r.boolean(n, &p.Model.Interpretable) })
+	later("model.max_latency", "a limit on the time of one row")
+	later("model.monotone", "features with a forced direction")
+
+	add("seed", "a whole number from 0", "1",
+		"The root of all randomness: equal data, file, seed and version give an equal bundle.",
+		func(r *reader, n ast.Node, p *Project) { r.seed(n, &p.Seed) })
+
+	cost := func(name, doc string, field func(*Cost) *float64) {
+		add("decision.cost."+name, "a number from 0", "1", doc,
+			func(r *reader, n ast.Node, p *Project) { r.number(n, field(&p.Decision.Cost), 0, math.MaxFloat64) })
+	}
+	cost("false_positive", "What deciding `positive` costs for a negative row. Only the ratio of the two costs matters; it sets the threshold.",
+		func(c *Cost) *float64 { return &c.FalsePositive })
+	cost("false_negative", "What deciding `negative` costs for a positive row.",
+		func(c *Cost) *float64 { return &c.FalseNegative })
+	add("decision.reasons", "a whole number from 0 to 10", "4",
+		"How many reasons an answer carries at most.",
+		func(r *reader, n ast.Node, p *Project) { r.whole(n, &p.Decision.Reasons, 0, 10) })
+	add("decision.reason_texts", "a map from column to text", "",
+		"The plain sentence for each column when it is a reason.",
+		func(r *reader, n ast.Node, p *Project) { r.reasonTexts(n, &p.Decision.ReasonTexts) })
+
+	add("gates", "a map from metric to a rule such as `\">= 0.80\"`", "",
+		"Conditions that a model must meet on the holdout; otherwise the run ends with exit code 3. Metrics: "+code(gateMetrics)+". Rules use `>=`, `>`, `<=` or `<` and stand in quotes.",
+		func(r *reader, n ast.Node, p *Project) { r.gates(n, &p.Gates) })
+	add("contract", "a map from column to `{min, max, required}`", "",
+		"Changes to the contract that was learned from the data: the bounds of a number, inclusive, and whether a value must be given.",
+		func(r *reader, n ast.Node, p *Project) { r.edits(n, &p.Contract) })
+
+	add("serve.address", "`host:port`", "127.0.0.1:8080",
+		"Where the server listens. The default can be reached from this machine only.",
+		func(r *reader, n ast.Node, p *Project) { r.address(n, &p.Serve.Address) })
+
+	add("monitor.window", "a duration, or a whole number of decisions from 10", "500",
+		"How many decisions, or how long a time, make one comparison with the training data.",
+		func(r *reader, n ast.Node, p *Project) { r.window(n, &p.Monitor.Window) })
+	add("monitor.maturity", "a duration", "0s",
+		"How old a decision must be before its outcome counts as known.",
+		func(r *reader, n ast.Node, p *Project) { r.duration(n, &p.Monitor.Maturity, 0) })
+	later("monitor.alert", "addresses to send alarms to")
+
+	later("retrain.when", "conditions that start a retraining")
+	add("retrain.gate.non_inferior", "a number from 0 below 1", "0.005",
+		"How much of the metric a challenger may lose against the champion and still count as not worse.",
+		func(r *reader, n ast.Node, p *Project) { r.number(n, &p.Retrain.Gate.NonInferior, 0, below1) })
+	add("retrain.gate.confidence", "a number from 0.5 below 1", "0.95",
+		"How sure that must be, one-sided.",
+		func(r *reader, n ast.Node, p *Project) { r.number(n, &p.Retrain.Gate.Confidence, 0.5, below1) })
+	later("retrain.rollout", "promotion in steps through shadow and canary")
+	return ks
+}
+
+// below1 is the largest number below 1.
+var below1 = math.Nextafter(1, 0)
+
+// lookup returns the key of that path, or nil.
+func lookup(path string) *key {
+	for i := range keys {
+		if keys[i].Path == path {
+			return &keys[i]
+		}
+	}
+	return nil
+}
+
+// children returns the distinct words that may follow a section, in order; ""
+// is the top. Words that this version refuses are left out.
+func children(section string) []string {
+	var out []string
+	for _, k := range keys {
+		rest := k.Path
+		if section != "" {
+			var ok bool
+			if rest, ok = strings.CutPrefix(k.Path, section+"."); !ok {
+				continue
+			}
+		}
+		word, _, _ := strings.Cut(rest, ".")
+		if k.Supported && (len(out) == 0 || out[len(out)-1] != word) {
+			out = append(out, word)
+		}
+	}
+	return out
+}
+
+func code(words []string) string { return "`" + strings.Join(words, "`, `") + "`" }

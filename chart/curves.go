@@ -21,7 +21,7 @@ func ROC(f Frame, points [][2]float64, at *[2]float64) template.HTML {
 	if at != nil {
 		desc += fmt.Sprintf("; at the threshold %s of positives are found at %s false alarms", Percent(at[1]), Percent(at[0]))
 	}
-	p := newPlot(f, desc, w, h, 0, 1, 0, 1, 0, 0, Short, Short)
+	p := newPlot(f, desc, w, h, 0, 1, 0, 1, 0, 0, 0, Short, Short)
 	p.line("base", p.x.at(0), p.y.at(0), p.x.at(1), p.y.at(1))
 	xs, ys := make([]float64, len(points)), make([]float64, len(points))
 	for i, q := range points {
@@ -74,7 +74,7 @@ func Reliability(f Frame, bins []Observed) template.HTML {
 		top = 1
 	}
 	desc := fmt.Sprintf("observed against predicted frequency in %d bins; the largest gap is %s", len(bins), Fixed(gap))
-	p := newPlot(f, desc, w, h, 0, top, 0, top, 0, 0, Short, Short)
+	p := newPlot(f, desc, w, h, 0, top, 0, top, 0, 0, 0, Short, Short)
 	p.line("base", p.x.at(0), p.y.at(0), p.x.at(top), p.y.at(top))
 	xs, ys := make([]float64, len(bins)), make([]float64, len(bins))
 	for i, b := range bins {

@@ -51,7 +51,7 @@ func Histogram(f Frame, d Hist) template.HTML {
 		rates = newScale(min(low, 0), niceMax(max(top, 0), 3), 0, 1)
 		right, head = 44, 16
 	}
-	p := newPlot(f, d.desc(), w, h, d.Edges[0], d.Edges[n], 0, niceMax(hi, 4), right, head, d.EdgeText, Short)
+	p := newPlot(f, d.desc(), w, h, d.Edges[0], d.Edges[n], 0, niceMax(hi, 4), right, head, 0, d.EdgeText, Short)
 	for i, v := range d.Counts {
 		a, b := p.x.at(d.Edges[i]), p.x.at(d.Edges[i+1])
 		if v <= 0 {
@@ -73,7 +73,7 @@ func Histogram(f Frame, d Hist) template.HTML {
 // rateLine draws the second axis at the right and the line that belongs to it.
 func (p *plot) rateLine(d Hist, rates scale) {
 	rates.a, rates.b = p.y.a, p.y.b
-	for _, t := range rates.ticks(2) {
+	for _, t := range rates.ticks(3) {
 		p.text("s2", p.x.b+6, rates.at(t)+4, d.RateText(t), "")
 	}
 	if finite(d.Base) && d.Base != 0 {

@@ -68,26 +68,26 @@ func Line(f Frame, d Lines) template.HTML {
 	} else if pad := yhi/20 - ylo/20; finite(yhi+pad) && finite(ylo-pad) {
 		ylo, yhi = ylo-pad, yhi+pad
 	}
-	head := 0.0
+	head, neck := 0.0, 0.0
 	if len(d.Series) > 1 {
 		head = 18
 	}
 	if len(d.Vertical) > 0 {
-		head += 14
+		neck = 14
 	}
-	p := newPlot(f, linesDesc(d, xText, yText), w, h, xlo, xhi, ylo, yhi, 0, head, xText, yText)
+	p := newPlot(f, linesDesc(d, xText, yText), w, h, xlo, xhi, ylo, yhi, 0, head, neck, xText, yText)
 	for i, s := range d.Series {
 		p.band("band "+hue(i), s)
+	}
+	for i, s := range d.Series {
+		p.polyline("line "+hue(i), s.X, s.Y)
 	}
 	for _, m := range d.Horizontal {
 		if finite(m.At) {
 			y := p.y.at(m.At)
 			p.line("base", p.x.a, y, p.x.b, y)
-			p.text("e", p.x.b-2, y-4, m.Name, "")
+			p.text("e halo", p.x.b-2, y-4, m.Name, "")
 		}
-	}
-	for i, s := range d.Series {
-		p.polyline("line "+hue(i), s.X, s.Y)
 	}
 	for _, m := range d.Vertical {
 		if finite(m.At) {

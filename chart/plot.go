@@ -13,10 +13,11 @@ type plot struct {
 
 // newPlot lays out a chart of the given ranges, draws its grid and ticks, and
 // returns it. right is the space kept for a second axis, head the space above
-// for a legend.
-func newPlot(f Frame, desc string, w, h float64, xlo, xhi, ylo, yhi, right, head float64, xText, yText func(float64) string) *plot {
+// the name of the vertical axis (a legend), neck the space below it (names of
+// vertical marks).
+func newPlot(f Frame, desc string, w, h float64, xlo, xhi, ylo, yhi, right, head, neck float64, xText, yText func(float64) string) *plot {
 	c := newCanvas(f, desc, w, h)
-	top, bottom := 10+head, 22.0
+	top, bottom := 10+head+neck, 22.0
 	if f.Y != "" {
 		top += 14
 	}

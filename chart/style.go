@@ -89,6 +89,7 @@ footer{margin-top:44px;padding-top:12px;border-top:1px solid var(--rule);font-si
 const charts = `.chart{display:block;max-width:100%;height:auto;margin:4px 0 8px}
 .chart text{font:12px system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans","Liberation Sans",sans-serif;fill:var(--muted);font-variant-numeric:tabular-nums}
 .chart .ink{fill:var(--ink)}
+.chart .halo{paint-order:stroke;stroke:var(--raised);stroke-width:3px}
 .chart .e{text-anchor:end}
 .chart .m{text-anchor:middle}
 .chart .bar{fill:var(--accent)}

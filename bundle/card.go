@@ -10,6 +10,13 @@ type Card struct {
 	Metric   string `json:"metric"` // by which the leaderboard is ordered
 	Target   string `json:"target"`
 	Positive string `json:"positive,omitempty"`
+	Negative string `json:"negative,omitempty"` // the other class
+
+	Intended string   `json:"intended,omitempty"` // what the model is for, in the project's words
+	Limits   []string `json:"limits,omitempty"`   // known limits, in the project's words
+
+	FalsePositive float64 `json:"false_positive_cost,omitempty"` // the costs that chose Threshold; both 0: none were given
+	FalseNegative float64 `json:"false_negative_cost,omitempty"`
 
 	Split Split `json:"split"`
 

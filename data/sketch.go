@@ -16,7 +16,7 @@ import (
 // While at most 1024 values were added it is exact. Beyond, a rank is off by
 // about half a percent of the number of values; the tests hold it under one
 // percent at a million values whatever their order. What is kept grows with the
-// logarithm of the count: 1,104 values at a million, 1,264 at a billion.
+// logarithm of the count: 1,024 values at a million, 1,121 at a billion.
 //
 // Method: the compactor hierarchy of Karnin, Lang and Liberty, "Optimal
 // Quantile Approximation in Streams", FOCS 2016: a value on level h stands for

@@ -1,0 +1,224 @@
+package main
+
+import (
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tandem-ml/tandem/bundle"
+	"github.com/tandem-ml/tandem/project"
+	"github.com/tandem-ml/tandem/workflow"
+)
+
+func (s *shared) trainCommand() *cobra.Command {
+	p := project.Default()
+	var test, out string
+	var workers int
+	c := &cobra.Command{
+		Use: "train DATA --target COLUMN", GroupID: "science", Args: cobra.ExactArgs(1),
+		Short: "Find the best model for a file, without a project",
+		Long: `Train reads DATA, holds rows back for calibration and for the final evaluation,
+chooses between learners by five-fold out-of-fold score within the budget, and
+measures the winner on rows it has never seen. It writes nothing but -o.`,
+		Example: `  tandem train loans.csv --target Status --positive bad --budget 30s -o loans.tandem`,
+		RunE: func(c *cobra.Command, args []string) error {
+			if p.Data.Target == "" {
+				return workflow.Usagef("train needs --target COLUMN")
+			}
+			if p.Model.Budget <= 0 {
+				return workflow.Usagef("--budget must be above 0, such as 30s or 5m")
+			}
+			p.Name, p.Data.Source = stem(args[0]), args[0]
+			tr, err := workflow.Train(c.Context(), p, test, workflow.Options{Workers: workers, Talk: s.talk()})
+			if err != nil {
+				return err
+			}
+			if out != "" {
+				if err := workflow.WriteBundle(out, tr.Bundle); err != nil {
+					return err
+				}
+			}
+			if s.json {
+				return s.print(tr.JSON())
+			}
+			s.say("%s", tr.Text())
+			if out != "" {
+				s.say("wrote %s", out)
+			}
+			return nil
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&p.Data.Target, "target", "", "the column to predict")
+	f.StringVar(&p.Data.Positive, "positive", "", "the target's value that is the event of interest")
+	f.StringVar(&p.Data.Time, "time", "", "the column of times: evaluation is then on the newest rows")
+	f.StringVar(&p.Data.Group, "group", "", "the column of groups that must not be split")
+	f.StringVar(&p.Data.ID, "id", "", "the column that names a row")
+	f.StringSliceVar(&p.Data.Exclude, "exclude", nil, "columns to leave out")
+	f.StringSliceVar(&p.Data.Protected, "protected", nil, "columns that must not be used")
+	f.StringVar(&p.Model.Task, "task", p.Model.Task, "auto, binary or regression")
+	f.StringVar(&p.Model.Metric, "metric", p.Model.Metric, "auto, auc, log_loss or rmse")
+	f.Float64Var(&p.Decision.Cost.FalsePositive, "cost-false-positive", p.Decision.Cost.FalsePositive, "what a false alarm costs")
+	f.Float64Var(&p.Decision.Cost.FalseNegative, "cost-false-negative", p.Decision.Cost.FalseNegative, "what a miss costs")
+	f.BoolVar(&p.Model.Interpretable, "interpretable", false, "additive models only")
+	f.DurationVar(&p.Model.Budget, "budget", p.Model.Budget, "wall time for the search")
+	f.Uint64Var(&p.Seed, "seed", p.Seed, "the seed of everything random")
+	f.StringVar(&test, "test", "", "a file with the rows to evaluate on, instead of holding rows back")
+	f.StringVarP(&out, "output", "o", "", "the bundle to write")
+	f.IntVar(&workers, "workers", 0, "how many processors to use (0: all); the result does not depend on it")
+	return c
+}
+
+func (s *shared) evaluateCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "evaluate BUNDLE DATA", GroupID: "science", Args: cobra.ExactArgs(2),
+		Short: "Measure a bundle on rows with known outcomes, with 95% intervals",
+		RunE: func(c *cobra.Command, args []string) error {
+			b, err := bundle.Open(args[0])
+			if err != nil {
+				return err
+			}
+			ev, err := workflow.EvaluateFile(c.Context(), b, args[1], workflow.Options{Talk: s.talk()})
+			if err != nil {
+				return err
+			}
+			if s.json {
+				return s.print(workflow.EvaluationJSON(b, ev))
+			}
+			s.say("%s", workflow.EvaluationText(b, ev))
+			return nil
+		},
+	}
+}
+
+func (s *shared) explainCommand() *cobra.Command {
+	var rows bool
+	c := &cobra.Command{
+		Use: "explain BUNDLE DATA", GroupID: "science", Args: cobra.ExactArgs(2),
+		Short: "Say what the scores of a table rest on",
+		Long: `Explain prints, for each input column, its mean absolute contribution to the
+margin over the rows of DATA. With --rows it prints one JSON object a row:
+{"margin", "base", "contributions": {column: value}}, exact: base plus the
+contributions is the margin.`,
+		RunE: func(c *cobra.Command, args []string) error {
+			b, err := bundle.Open(args[0])
+			if err != nil {
+				return err
+			}
+			opt := workflow.Options{Talk: s.talk()}
+			if rows {
+				n, failed, err := workflow.ExplainRows(c.Context(), b, args[1], s.stdout, opt)
+				if err != nil {
+					return err
+				}
+				return refused(n, failed)
+			}
+			g, err := workflow.ExplainGlobal(c.Context(), b, args[1], opt)
+			if err != nil {
+				return err
+			}
+			if s.json {
+				return s.print(g)
+			}
+			for _, x := range g {
+				s.say("%-24s %.4f", x.Column, x.MeanAbs)
+			}
+			return nil
+		},
+	}
+	c.Flags().BoolVar(&rows, "rows", false, "one JSON object a row")
+	return c
+}
+
+func (s *shared) reportCommand() *cobra.Command {
+	var out string
+	c := &cobra.Command{
+		Use: "report BUNDLE", GroupID: "science", Args: cobra.ExactArgs(1),
+		Short: "Write the stakeholder report and model card of a bundle: HTML, Markdown, JSON",
+		RunE: func(c *cobra.Command, args []string) error {
+			b, err := bundle.Open(args[0])
+			if err != nil {
+				return err
+			}
+			files, err := workflow.WriteReport(b, out, stem(args[0]))
+			if err != nil {
+				return err
+			}
+			if s.json {
+				return s.print(map[string]any{"files": files})
+			}
+			for _, f := range files {
+				s.say("wrote %s", f)
+			}
+			return nil
+		},
+	}
+	c.Flags().StringVarP(&out, "output", "o", ".", "the folder to write to")
+	return c
+}
+
+func (s *shared) predictCommand() *cobra.Command {
+	var out string
+	c := &cobra.Command{
+		Use: "predict BUNDLE DATA", GroupID: "engineering", Args: cobra.ExactArgs(2),
+		Short: "Score every row of a file",
+		Long: `Predict writes one CSV line per row of DATA, in order: score, decision, the id
+column's value if the bundle has one, and error. A row that cannot be read or
+breaks the contract has an empty score and its reason in error; the exit code is
+then 3.`,
+		RunE: func(c *cobra.Command, args []string) error {
+			start := time.Now()
+			b, err := bundle.Open(args[0])
+			if err != nil {
+				return err
+			}
+			opt := workflow.Options{Talk: s.talk()}
+			var rows, failed int
+			if out == "" || out == "-" {
+				rows, failed, err = workflow.Predict(c.Context(), b, args[1], s.stdout, opt)
+			} else {
+				rows, failed, err = workflow.PredictFile(c.Context(), b, args[1], out, opt)
+			}
+			if err != nil {
+				return err
+			}
+			opt.Talk.Line("scored %d of %d rows in %.1f s", rows-failed, rows, time.Since(start).Seconds())
+			if s.json && out != "" && out != "-" {
+				if err := s.print(map[string]any{"rows": rows, "scored": rows - failed, "refused": failed, "file": out, "bundle": b.ID()}); err != nil {
+					return err
+				}
+			}
+			return refused(rows, failed)
+		},
+	}
+	c.Flags().StringVarP(&out, "output", "o", "", "the CSV file to write (default: stdout)")
+	return c
+}
+
+// refused returns an error with exit code 3 if any row was refused.
+func refused(rows, failed int) error {
+	if failed == 0 {
+		return nil
+	}
+	return workflow.NotHeld("%d of %d rows could not be scored; the column error says why", failed, rows)
+}
+
+func (s *shared) verifyCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "verify BUNDLE", GroupID: "engineering", Args: cobra.ExactArgs(1),
+		Short: "Check a bundle: its form, its parts, and that it scores its own proof rows bit for bit",
+		RunE: func(_ *cobra.Command, args []string) error {
+			b, err := bundle.Open(args[0])
+			if err != nil {
+				return workflow.Broken(err)
+			}
+			if s.json {
+				return s.print(map[string]any{"bundle": b.ID(), "name": b.Manifest.Name, "format": b.Manifest.Format, "proof_rows": len(b.Tests), "ok": true})
+			}
+			s.say("%s is whole: %s", args[0], b.ID())
+			s.say("  %s for %s, %d members, format %d; %d proof rows score as they did in training",
+				b.Manifest.Task, b.Manifest.Target, len(b.Members), b.Manifest.Format, len(b.Tests))
+			return nil
+		},
+	}
+}

@@ -1,0 +1,113 @@
+package workflow
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/tandem-ml/tandem/bundle"
+	"github.com/tandem-ml/tandem/data"
+	"github.com/tandem-ml/tandem/data/ingest"
+	"github.com/tandem-ml/tandem/project"
+)
+
+// Ingested is a source after it was read: the table without the rows whose
+// target is unknown, what was learned of it, and what could not be read.
+type Ingested struct {
+	Table    *data.Table
+	Profile  *data.Profile
+	Contract data.Contract
+	Snapshot data.Snapshot
+	Target   Target
+	Rejects  []ingest.Reject
+	NoTarget int // rows left out because their target is missing
+}
+
+// read reads the project's source, and learns its contract and profile.
+func read(ctx context.Context, p *project.Project, opt Options) (*Ingested, error) {
+	res, err := ingest.Read(ctx, p.Data.Source, ingest.Options{Dir: p.Dir,
+		Progress: func(rows int) { opt.Talk.Progress("  ingest  %d rows", rows) }})
+	if err != nil {
+		return nil, err
+	}
+	in := &Ingested{Snapshot: res.Snapshot, Rejects: res.Rejects}
+	return in, in.learn(res.Table, p)
+}
+
+// learn fills in everything that follows from the table.
+func (in *Ingested) learn(t *data.Table, p *project.Project) error {
+	if err := p.CheckColumns(t.Names()); err != nil {
+		return err
+	}
+	if p.Data.Time != "" && t.Column(p.Data.Time).Kind != data.Time {
+		return data.WithHint(fmt.Errorf("column %q, the time, does not hold times but is a %s column", p.Data.Time, t.Column(p.Data.Time).Kind),
+			"write times as 2026-01-31 or 2026-01-31 12:30:00")
+	}
+	if t.Column(p.Data.Target) == nil {
+		return noColumn(t, p.Data.Target)
+	}
+	in.Table, in.NoTarget = withTarget(t, p.Data.Target)
+	profile := data.NewProfile(in.Table)
+	in.Profile = &profile
+	var err error
+	if in.Target, err = resolveTarget(in.Table.Column(p.Data.Target), p.Model.Task, p.Data.Positive); err != nil {
+		return err
+	}
+	if err := checkMetric(in.Target.Task, p.Model.Metric); err != nil {
+		return err
+	}
+	if in.Contract, err = data.Learn(in.Table, in.Profile, p.Roles()); err != nil {
+		return err
+	}
+	return p.Apply(&in.Contract)
+}
+
+// withTarget leaves out the rows whose target is missing, or infinite.
+func withTarget(t *data.Table, target string) (*data.Table, int) {
+	c := t.Column(target)
+	keep := make([]int, 0, t.Rows())
+	for i := range t.Rows() {
+		if !c.Missing(i) && !(c.Kind == data.Number && math.IsInf(c.Numbers[i], 0)) {
+			keep = append(keep, i)
+		}
+	}
+	if len(keep) == t.Rows() {
+		return t, 0
+	}
+	return t.Gather(keep), t.Rows() - len(keep)
+}
+
+func checkMetric(task bundle.Task, metric string) error {
+	switch {
+	case metric == "" || metric == "auto":
+	case task == bundle.Binary && (metric == "auc" || metric == "log_loss"):
+	case task == bundle.Regression && metric == "rmse":
+	default:
+		return Usagef("metric %q does not fit the task %s; binary has auc and log_loss, regression has rmse", metric, task)
+	}
+	return nil
+}
+
+// talkAbout tells what a person should know of a reading.
+func (in *Ingested) talkAbout(talk *Talk) {
+	talk.Line("  ingest    %d rows, %d columns from %s", in.Snapshot.Rows, in.Snapshot.Columns, in.Snapshot.Source)
+	const shown = 5
+	for i, r := range in.Rejects {
+		if i == shown {
+			talk.Line("            ... and %d more rows that cannot be read", len(in.Rejects)-shown)
+			break
+		}
+		talk.Line("            rejected: %v", r)
+	}
+	if in.NoTarget > 0 {
+		talk.Line("            %d rows have no value in %q, the target, and are left out", in.NoTarget, in.Target.Column)
+	}
+	for _, f := range in.Contract.Fields {
+		if f.Role == data.Excluded && f.Why != "" {
+			talk.Line("            %s is left out: it %s", f.Name, f.Why)
+		}
+	}
+	if in.Target.Why != "" {
+		talk.Line("            %q is taken as the positive class of %s, %s; set positive to change it", in.Target.Positive, in.Target.Column, in.Target.Why)
+	}
+}

@@ -1,0 +1,293 @@
+package workflow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/tandem-ml/tandem/bundle"
+	"github.com/tandem-ml/tandem/data"
+	"github.com/tandem-ml/tandem/data/ingest"
+	"github.com/tandem-ml/tandem/project"
+	"github.com/tandem-ml/tandem/science/explore"
+	"github.com/tandem-ml/tandem/science/hypothesis"
+	"github.com/tandem-ml/tandem/science/report"
+)
+
+// Training is the outcome of [Train]: a finished bundle and its facts.
+type Training struct {
+	Bundle   *bundle.Bundle
+	Facts    TrainFacts
+	Eval     *Evaluation
+	Seconds  float64
+	Ingested *Ingested
+}
+
+// Train takes a file all the way to a bundle without a project folder: p holds
+// the settings, p.Data.Source the file. test is a file with the rows to
+// evaluate on, or "" to hold rows of the source back.
+func Train(ctx context.Context, p *project.Project, test string, opt Options) (*Training, error) {
+	start := time.Now()
+	in, err := read(ctx, p, opt)
+	if err != nil {
+		return nil, err
+	}
+	in.talkAbout(opt.Talk)
+	opt.NoHoldout = test != ""
+	tr, err := train(ctx, in, p, opt)
+	if err != nil {
+		return nil, err
+	}
+	all, err := prepare(in.Table, &in.Contract, in.Target)
+	if err != nil {
+		return nil, err
+	}
+	holdout := take(all, tr.Split.Holdout)
+	if test != "" {
+		if holdout, err = labelled(ctx, test, tr.Bundle, in.Target, opt); err != nil {
+			return nil, fmt.Errorf("test rows: %w", err)
+		}
+		tr.Split.Method = "given"
+	}
+	ev, err := assess(tr.Bundle, holdout, take(all, tr.Split.Train).y, p.Seed)
+	if err != nil {
+		return nil, err
+	}
+	imp, err := importance(ctx, tr.Bundle, holdout, p.Seed)
+	if err != nil {
+		return nil, err
+	}
+	page, err := explorePage(in, p.Name)
+	if err != nil {
+		return nil, err
+	}
+	tr.Bundle.Card = card(in, p, tr, ev, imp, nil, alerts(page))
+	tr.Bundle.Scores = ev.Scores
+	if _, err := bundle.Encode(tr.Bundle); err != nil {
+		return nil, err
+	}
+	return &Training{Bundle: tr.Bundle, Facts: tr.facts(), Eval: ev, Ingested: in, Seconds: time.Since(start).Seconds()}, nil
+}
+
+// labelled reads rows with their outcomes for a bundle. Rows that cannot be
+// read, break the contract or have no outcome are told and left out.
+func labelled(ctx context.Context, source string, b *bundle.Bundle, target Target, opt Options) (prepared, error) {
+	wanted := without(b.Contract, data.Excluded)
+	res, err := ingest.Read(ctx, source, ingest.Options{Contract: &wanted})
+	if err != nil {
+		return prepared{}, err
+	}
+	if res.Table.Column(target.Column) == nil {
+		return prepared{}, fmt.Errorf("%s has no column %q, the target", source, target.Column)
+	}
+	for _, r := range res.Rejects {
+		opt.Talk.Line("            rejected: %v", r)
+	}
+	t, unknown := withTarget(res.Table, target.Column)
+	if unknown > 0 {
+		opt.Talk.Line("            %d rows of %s have no value in %q and are left out", unknown, source, target.Column)
+	}
+	layout, err := bundle.NewLayout(&b.Contract)
+	if err != nil {
+		return prepared{}, err
+	}
+	rows, bad, err := layout.EncodeTable(t)
+	if err != nil {
+		return prepared{}, err
+	}
+	y, err := target.labels(t.Column(target.Column))
+	if err != nil {
+		return prepared{}, err
+	}
+	if len(bad) == 0 {
+		return prepared{rows, y}, nil
+	}
+	opt.Talk.Line("            %d rows of %s break the contract and are left out, the first is %v", len(bad), source, firstBad(bad))
+	keep := make([]int, 0, rows.N-len(bad))
+	for i := range rows.N {
+		if bad[i] == nil {
+			keep = append(keep, i)
+		}
+	}
+	if len(keep) == 0 {
+		return prepared{}, fmt.Errorf("no row of %s keeps the contract", source)
+	}
+	return take(prepared{rows, y}, keep), nil
+}
+
+// targetOf returns what a bundle predicts.
+func targetOf(b *bundle.Bundle) Target {
+	return Target{Task: b.Manifest.Task, Column: b.Manifest.Target, Positive: b.Decision.Positive, Negative: b.Decision.Negative}
+}
+
+// EvaluateFile measures a bundle on rows with known outcomes. The baseline
+// decides by the majority of these rows, since the training rows are not at
+// hand.
+func EvaluateFile(ctx context.Context, b *bundle.Bundle, source string, opt Options) (*Evaluation, error) {
+	p, err := labelled(ctx, source, b, targetOf(b), opt)
+	if err != nil {
+		return nil, err
+	}
+	return assess(b, p, p.y, b.Manifest.Seed)
+}
+
+// ExploreFile reads a table and draws its exploration page. target may be "".
+func ExploreFile(ctx context.Context, source, target, positive string, opt Options) (*explore.Page, error) {
+	res, err := ingest.Read(ctx, source, ingest.Options{Progress: func(rows int) { opt.Talk.Progress("  %d rows", rows) }})
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range res.Rejects {
+		opt.Talk.Line("rejected: %v", r)
+	}
+	profile := data.NewProfile(res.Table)
+	o := explore.Options{Title: source}
+	var contract *data.Contract
+	if target != "" {
+		c := res.Table.Column(target)
+		if c == nil {
+			return nil, noColumn(res.Table, target)
+		}
+		t, err := resolveTarget(c, "auto", positive)
+		if err != nil {
+			return nil, err
+		}
+		learned, err := data.Learn(res.Table, &profile, data.Roles{Target: target})
+		if err != nil {
+			return nil, err
+		}
+		contract, o.Target, o.Positive = &learned, target, t.Positive
+	}
+	return explore.Build(res.Table, &profile, contract, o)
+}
+
+func noColumn(t *data.Table, name string) error {
+	err := fmt.Errorf("the data has no column %q", name)
+	if near := data.Nearest(name, t.Names()); near != "" {
+		return data.WithHint(err, "did you mean %q?", near)
+	}
+	return err
+}
+
+// Init reads a table and writes a project file for it, with the reason for
+// each guess as a comment. It returns the notes a person should read.
+func Init(ctx context.Context, source, path string, opt Options) ([]string, error) {
+	res, err := ingest.Read(ctx, source, ingest.Options{})
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range res.Rejects {
+		opt.Talk.Line("rejected: %v", r)
+	}
+	profile := data.NewProfile(res.Table)
+	relative := source
+	if rel, err := filepath.Rel(filepath.Dir(path), source); err == nil && !strings.Contains(source, "://") {
+		relative = rel
+	}
+	text, notes, err := project.Init(res.Table, &profile, relative)
+	if err != nil {
+		return nil, err
+	}
+	return notes, writeBytes(path, text)
+}
+
+// Question is a hypothesis about the columns of a table.
+type Question = hypothesis.Question
+
+// TestHypotheses tests a question about a file, or, where source is a
+// project's folder, the hypotheses of the project.
+func TestHypotheses(ctx context.Context, source string, q Question, opt Options) ([]bundle.Hypothesis, error) {
+	asked := []Question{q}
+	dir := ""
+	if info, err := os.Stat(source); err == nil && info.IsDir() {
+		p, err := project.Load(source)
+		if err != nil {
+			return nil, err
+		}
+		if len(p.Hypotheses) == 0 {
+			return nil, fmt.Errorf("the project %s declares no hypotheses", p.Name)
+		}
+		asked, dir, source = questions(p), p.Dir, p.Data.Source
+	}
+	res, err := ingest.Read(ctx, source, ingest.Options{Dir: dir})
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range res.Rejects {
+		opt.Talk.Line("rejected: %v", r)
+	}
+	return hypothesis.Test(res.Table, asked)
+}
+
+// ExplainGlobal returns each input column's mean absolute contribution to the
+// margin over the rows of source, largest first. Rows that cannot be scored
+// are told and left out.
+func ExplainGlobal(ctx context.Context, b *bundle.Bundle, source string, opt Options) ([]bundle.Importance, error) {
+	s, err := readFor(ctx, b, source, opt)
+	if err != nil {
+		return nil, err
+	}
+	if len(s.bad) > 0 {
+		opt.Talk.Line("%d rows could not be scored and are left out, the first is %v", len(s.bad), firstBad(s.bad))
+	}
+	fields := b.Contract.Inputs()
+	sum := make([]float64, len(fields))
+	one := make([]float64, len(fields))
+	for i := range s.rows.N {
+		if s.bad[i] != nil {
+			continue
+		}
+		if i%256 == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		b.Contributions(one, s.rows.Row(i))
+		for j, v := range one {
+			sum[j] += math.Abs(v)
+		}
+	}
+	return meanAbs(fields, sum, s.rows.N-len(s.bad)), nil
+}
+
+// WriteReport writes a bundle's report to dir as stem.report.html, .md and
+// .json and returns their paths.
+func WriteReport(b *bundle.Bundle, dir, stem string) ([]string, error) {
+	r := report.New(b.Manifest, b.Card)
+	base := filepath.Join(dir, stem+".report")
+	for _, w := range []struct {
+		end   string
+		write func(io.Writer) error
+	}{{".html", r.HTML}, {".md", r.Markdown}, {".json", r.JSON}} {
+		if err := writeFile(base+w.end, w.write); err != nil {
+			return nil, err
+		}
+	}
+	return []string{base + ".html", base + ".md", base + ".json"}, nil
+}
+
+// WritePage writes a page to path; it appears whole or not at all.
+func WritePage(path string, page func(io.Writer) error) error { return writeFile(path, page) }
+
+// WriteBundle writes a bundle to path; it appears whole or not at all.
+func WriteBundle(path string, b *bundle.Bundle) error {
+	if err := bundle.WriteFile(path, b); err != nil {
+		return unwritable(path, err)
+	}
+	return nil
+}
+
+// Broken turns the refusal of a bundle into a check that did not hold. A file
+// that cannot be read at all stays an ordinary error.
+func Broken(err error) error {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EISDIR) {
+		return err
+	}
+	return NotHeld("%w", err)
+}

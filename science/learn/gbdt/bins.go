@@ -1,0 +1,227 @@
+package gbdt
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"sort"
+)
+
+// A bin is one byte. Numeric features use bins 0..254 at most, categories
+// 0..253; the two last bytes have fixed meanings.
+const (
+	maxBins    = 255 // numeric bins at most, missing not counted
+	otherBin   = 254 // of a categorical feature: too rare for a bin of its own, or unseen; always goes right
+	missingBin = 255
+)
+
+// bins maps the values of one feature to bins.
+type bins struct {
+	count      int  // bins 0..count-1 hold values; otherBin and missingBin come on top
+	hasMissing bool // in training
+	hasOther   bool // in training
+	edges      []float64
+	category   []int   // of a categorical feature: the category of each bin; nil: numeric
+	binOf      []uint8 // the reverse
+}
+
+// categorical tells codes from numbers.
+func (b *bins) categorical() bool { return b.category != nil }
+
+// useful reports whether the training rows fall into at least two bins.
+func (b *bins) useful() bool {
+	n := b.count
+	if b.hasMissing {
+		n++
+	}
+	if b.hasOther {
+		n++
+	}
+	return n > 1
+}
+
+// bin returns the bin of a value. For numbers it is the first bin whose edge
+// is not below x, so that x <= edges[k] exactly if bin(x) <= k.
+func (b *bins) bin(x float64) uint8 {
+	if x != x {
+		return missingBin
+	}
+	if b.categorical() {
+		if x >= 0 && x < float64(len(b.binOf)) {
+			return b.binOf[int(x)]
+		}
+		return otherBin
+	}
+	// Halving with a fixed number of steps: no unpredictable branch.
+	edges, low := b.edges, 0
+	for n := len(edges); n > 0; {
+		half := (n + 1) / 2
+		step := 0
+		if edges[low+half-1] < x {
+			step = half
+		}
+		low += step
+		n -= half
+	}
+	return uint8(low)
+}
+
+// numericBins cuts the values into at most limit bins: each distinct value its
+// own bin if that fits, else bins of about equal weight, except that a value
+// as heavy as a bin gets a bin of its own. values may hold NaN; weights is nil
+// or as long as values.
+func numericBins(values, weights []float64, limit int) bins {
+	distinct, mass, missing := tally(values, weights)
+	b := bins{count: min(len(distinct), 1), hasMissing: missing}
+	if len(distinct) <= limit {
+		for i := 1; i < len(distinct); i++ {
+			b.edges = append(b.edges, between(distinct[i-1], distinct[i]))
+		}
+	} else {
+		for _, i := range cuts(mass, limit) {
+			b.edges = append(b.edges, between(distinct[i], distinct[i+1]))
+		}
+	}
+	b.count += len(b.edges)
+	return b
+}
+
+// tally returns the distinct values in rising order with the weight of each,
+// and whether any was missing. Negative zero counts as zero.
+func tally(values, weights []float64) (distinct, mass []float64, missing bool) {
+	type item struct{ x, w float64 }
+	if weights == nil {
+		sorted := make([]float64, 0, len(values))
+		for _, x := range values {
+			if x == x {
+				sorted = append(sorted, x+0) // -0 becomes 0
+			}
+		}
+		slices.Sort(sorted)
+		for i := 0; i < len(sorted); {
+			j := i + 1
+			for j < len(sorted) && sorted[j] == sorted[i] {
+				j++
+			}
+			distinct, mass = append(distinct, sorted[i]), append(mass, float64(j-i))
+			i = j
+		}
+		return distinct, mass, len(sorted) < len(values)
+	}
+	sorted := make([]item, 0, len(values))
+	for i, x := range values {
+		if x == x {
+			sorted = append(sorted, item{x + 0, weights[i]})
+		}
+	}
+	slices.SortStableFunc(sorted, func(a, b item) int { return cmp.Compare(a.x, b.x) })
+	for _, it := range sorted {
+		if n := len(distinct); n > 0 && distinct[n-1] == it.x {
+			mass[n-1] += it.w
+			continue
+		}
+		distinct, mass = append(distinct, it.x), append(mass, it.w)
+	}
+	return distinct, mass, len(sorted) < len(values)
+}
+
+// cuts returns the positions i after which a bin ends, at most limit-1 of
+// them. Light values share what the heavy ones leave: the target weight of a
+// bin is what remains over the bins that remain.
+func cuts(mass []float64, limit int) []int {
+	total := 0.0
+	for _, m := range mass {
+		total += m
+	}
+	heavy := make([]bool, len(mass))
+	light, lightBins := total, limit
+	for i, m := range mass {
+		if m*float64(limit) >= total {
+			heavy[i] = true
+			light -= m
+			lightBins--
+		}
+	}
+	target := light / float64(max(lightBins, 1))
+	var ends []int
+	bin := 0.0
+	for i := 0; i < len(mass)-1 && len(ends) < limit-1; i++ {
+		bin += mass[i]
+		if !heavy[i] {
+			light -= mass[i]
+		}
+		// Before a heavy value a half-full bin is closed, so that the heavy
+		// one stays alone without spending a bin on a few rows.
+		if !heavy[i] && bin < target && !(heavy[i+1] && bin >= target/2) {
+			continue
+		}
+		ends = append(ends, i)
+		bin = 0
+		if !heavy[i] {
+			lightBins--
+			target = light / float64(max(lightBins, 1))
+		}
+	}
+	return ends
+}
+
+// between returns an edge e with a <= e < b, half way where that is possible,
+// and finite unless a is -Inf and b the lowest number.
+func between(a, b float64) float64 {
+	switch {
+	case math.IsInf(a, -1) && math.IsInf(b, 1):
+		return 0
+	case math.IsInf(a, -1):
+		if b > -math.MaxFloat64 {
+			return -math.MaxFloat64
+		}
+		return a
+	case math.IsInf(b, 1):
+		return math.MaxFloat64
+	}
+	e := a/2 + b/2 // the sum could overflow
+	if e < a || e >= b {
+		return a // neighbours, or so small that halving lost bits
+	}
+	return e
+}
+
+// categoryBins gives the heaviest categories a bin each, in the order of their
+// codes; what does not fit shares otherBin. codes may hold NaN and hold no
+// negative or broken numbers.
+func categoryBins(codes, weights []float64, categories int) bins {
+	b := bins{category: []int{}, binOf: make([]uint8, categories)}
+	mass := make([]float64, categories)
+	for i, x := range codes {
+		switch w := 1.0; {
+		case x != x:
+			b.hasMissing = true
+		case x >= float64(categories):
+			b.hasOther = true
+		default:
+			if weights != nil {
+				w = weights[i]
+			}
+			mass[int(x)] += w
+		}
+	}
+	var seen []int
+	for c, m := range mass {
+		b.binOf[c] = otherBin
+		if m > 0 {
+			seen = append(seen, c)
+		}
+	}
+	if len(seen) > otherBin {
+		b.hasOther = true
+		slices.SortStableFunc(seen, func(a, c int) int { return cmp.Compare(mass[c], mass[a]) })
+		seen = seen[:otherBin]
+		sort.Ints(seen)
+	}
+	for k, c := range seen {
+		b.binOf[c] = uint8(k)
+	}
+	b.category = append(b.category, seen...)
+	b.count = len(seen)
+	return b
+}

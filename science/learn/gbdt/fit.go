@@ -1,0 +1,250 @@
+package gbdt
+
+import (
+	"context"
+	"runtime"
+
+	"github.com/tandem-ml/tandem/bundle"
+	"github.com/tandem-ml/tandem/bundle/tree"
+	"github.com/tandem-ml/tandem/data/seed"
+	"github.com/tandem-ml/tandem/science/learn"
+)
+
+// Learner learns gradient-boosted trees for binary tasks (log loss) and
+// regression (squared error). The zero value is ready to use.
+type Learner struct{}
+
+var _ learn.Learner = Learner{}
+
+// Name returns "gbdt".
+func (Learner) Name() string { return "gbdt" }
+
+// Input returns learn.Raw: numbers with NaN for missing and infinities as they
+// are, categories as codes.
+func (Learner) Input() learn.Input { return learn.Raw }
+
+// Fit trains on t with the settings p; [Params] lists them.
+//
+// The member has Trees set: Base is the log odds (binary) or mean (regression)
+// of the labels, Cover the weight of the training rows, thresholds are values
+// of the features. It may hold fewer trees than asked for, even none: boosting
+// stops when no split improves the loss, and with t.Valid and
+// early_stopping_rounds above 0 when the loss there (log loss, or rmse) no
+// longer falls, keeping the trees up to its minimum. Rows of weight 0 are as if
+// they were absent.
+//
+// The result depends on t, p and nothing else: not on t.Workers, nor on the
+// machine. Without row_fraction and feature_fraction it depends on t.Seed only
+// by rounding noise.
+//
+// Errors: settings that are unknown or out of range, all of them at once;
+// shapes that do not fit; labels other than 0 and 1 in a binary task;
+// [ErrOneClass]; category codes that are not whole numbers; ctx's error.
+//
+// Memory: two bytes per value, and about 60 per row, besides t.
+func (Learner) Fit(ctx context.Context, t learn.Train, p learn.Params) (bundle.Member, error) {
+	s, err := parse(p)
+	if err != nil {
+		return bundle.Member{}, err
+	}
+	if err := check(t); err != nil {
+		return bundle.Member{}, err
+	}
+	b, err := newBooster(ctx, t, s)
+	if err != nil {
+		return bundle.Member{}, err
+	}
+	forest, err := b.boost(ctx, t.Progress)
+	if err != nil {
+		return bundle.Member{}, err
+	}
+	return bundle.Member{Learner: Learner{}.Name(), Weight: 1, Trees: forest}, nil
+}
+
+// booster holds the state between the trees of one fit.
+type booster struct {
+	s         settings
+	seed      uint64
+	crew      crew
+	objective objective
+	grower    grower
+	rows      []uint32 // all rows of the matrix
+	y, w      []float64
+	margin    []float64
+	pairs     []pair
+	inSample  []bool // rows of the current tree; nil: all
+	builder   *builder
+	valid     *validation // nil: none
+}
+
+func newBooster(ctx context.Context, t learn.Train, s settings) (*booster, error) {
+	workers := t.Workers
+	if workers <= 0 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	b := &booster{s: s, seed: t.Seed, crew: crew{workers}, objective: objectiveOf(t.Task)}
+	var used []int // rows of t in use
+	for i := range t.X.Rows {
+		if weight(t.W, i) > 0 {
+			used = append(used, i)
+			b.y = append(b.y, t.Y[i])
+			if t.W != nil {
+				b.w = append(b.w, t.W[i])
+			}
+		}
+	}
+	m, err := newMatrix(ctx, b.crew, t, used, int(s.bins))
+	if err != nil {
+		return nil, err
+	}
+	n := len(used)
+	b.rows = make([]uint32, n)
+	for i := range b.rows {
+		b.rows[i] = uint32(i)
+	}
+	base := b.objective.base(b.y, b.w)
+	b.margin = filled(n, base)
+	b.pairs = make([]pair, n)
+	b.grower = grower{s: s, m: m, crew: b.crew, weights: b.w,
+		tokens: make([]token, n), scratch: make([]token, n), pool: pool{blocks: len(m.blocks)}}
+	b.builder = newBuilder(t.X.Cols, base)
+	if t.Valid != nil && s.earlyStoppingRounds > 0 {
+		columns, err := m.like(ctx, b.crew, t.Valid.X)
+		if err != nil {
+			return nil, err
+		}
+		b.valid = &validation{columns: columns, y: t.Valid.Y, w: t.Valid.W, margin: filled(t.Valid.X.Rows, base)}
+		b.valid.best = b.objective.mean(b.valid.margin, b.valid.y, b.valid.w)
+	}
+	return b, nil
+}
+
+func filled(n int, x float64) []float64 {
+	s := make([]float64, n)
+	for i := range s {
+		s[i] = x
+	}
+	return s
+}
+
+// boost grows the trees.
+func (b *booster) boost(ctx context.Context, progress func(done, total int)) (*tree.Forest, error) {
+	trees := int(b.s.trees)
+	sampling := b.s.rowFraction < 1 || b.s.featureFraction < 1
+	for k := range trees {
+		nodes, err := b.tree(ctx, k)
+		if err != nil {
+			return nil, err
+		}
+		if len(nodes) > 1 {
+			b.builder.add(nodes, b.grower.m)
+			if b.valid != nil && b.valid.done(ctx, b, nodes) {
+				break
+			}
+		} else if !sampling {
+			break // the next tree would see the same gradients
+		}
+		if progress != nil {
+			progress(k+1, trees)
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if b.valid != nil {
+		return b.builder.first(b.valid.bestTrees), nil
+	}
+	return b.builder.first(b.builder.trees()), nil
+}
+
+// tree grows tree k and moves the margins. A tree of one node means that there
+// was nothing to gain; the margins are then unchanged.
+func (b *booster) tree(ctx context.Context, k int) ([]node, error) {
+	rows := b.sample(k)
+	parts := make([]extent, (len(rows)+blockRows-1)/blockRows)
+	b.crew.blocks(len(rows), func(begin, end int) {
+		if ctx.Err() == nil {
+			b.objective.gradients(b.pairs, rows[begin:end], b.margin, b.y, b.w)
+			parts[begin/blockRows] = measure(b.pairs, rows[begin:end])
+		}
+	})
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	total := parts[0]
+	for _, e := range parts[1:] {
+		total = total.with(e)
+	}
+	if total.maxG == 0 || total.maxH == 0 || len(b.grower.m.features) == 0 {
+		return nil, nil
+	}
+	g := &b.grower
+	g.tokens = g.tokens[:len(rows)]
+	scale := total.scales(len(rows))
+	key := seed.Stream(b.seed, "gbdt/rounding", k).Uint64()
+	sum := tokenize(ctx, b.crew, g.tokens, rows, b.pairs, scale, total, key)
+	nodes, err := g.grow(ctx, sum, scale, b.features(k))
+	if err != nil || len(nodes) < 2 {
+		return nil, err
+	}
+	g.settle(nodes, b.pairs, b.margin)
+	if b.inSample != nil {
+		columns := make([][]uint8, len(g.m.features))
+		for i := range columns {
+			columns[i] = g.m.features[i].cells
+		}
+		walk(ctx, b.crew, nodes, columns, b.margin, b.inSample)
+	}
+	return nodes, ctx.Err()
+}
+
+// sample draws the rows that tree k is fitted to.
+func (b *booster) sample(k int) []uint32 {
+	if b.s.rowFraction == 1 {
+		return b.rows
+	}
+	rows := draw(b.rows, share(len(b.rows), b.s.rowFraction), seed.Stream(b.seed, "gbdt/rows", k))
+	if b.inSample == nil {
+		b.inSample = make([]bool, len(b.rows))
+	}
+	clear(b.inSample)
+	for _, r := range rows {
+		b.inSample[r] = true
+	}
+	return rows
+}
+
+// features draws the features that tree k may use.
+func (b *booster) features(k int) []bool {
+	n := len(b.grower.m.features)
+	allowed, all := make([]bool, n), make([]int, n)
+	for i := range all {
+		all[i] = i
+	}
+	if b.s.featureFraction < 1 {
+		all = draw(all, share(n, b.s.featureFraction), seed.Stream(b.seed, "gbdt/features", k))
+	}
+	for _, i := range all {
+		allowed[i] = true
+	}
+	return allowed
+}
+
+// validation follows the loss on rows that the trees are not fitted to.
+type validation struct {
+	columns   [][]uint8
+	y, w      []float64
+	margin    []float64
+	best      float64
+	bestTrees int
+}
+
+// done adds the newest tree and reports whether to stop.
+func (v *validation) done(ctx context.Context, b *booster, nodes []node) bool {
+	walk(ctx, b.crew, nodes, v.columns, v.margin, nil)
+	loss := b.objective.mean(v.margin, v.y, v.w)
+	if loss < v.best {
+		v.best, v.bestTrees = loss, b.builder.trees()
+	}
+	return b.builder.trees()-v.bestTrees >= int(b.s.earlyStoppingRounds)
+}

@@ -1,0 +1,291 @@
+package gbdt
+
+import (
+	"context"
+)
+
+// node is a node of a growing tree: the rows in it and what is known about
+// splitting it. Nodes live as long as one tree grows.
+type node struct {
+	begin, end  int // its rows are tokens[begin:end], in rising order
+	depth       int
+	sums        sums
+	weight      float64 // of its rows
+	lambda      float64 // penalty on its value on top of settings.lambda
+	histogram   histogram
+	split       split // the best one; no gain: the node cannot be split
+	missingLeft bool
+	left, right int // positions of the children; 0: a leaf
+	value       float64
+}
+
+// grower grows one tree after another over the same rows.
+type grower struct {
+	s       settings
+	m       *matrix
+	crew    crew
+	weights []float64 // nil: all ones
+	tokens  []token
+	scratch []token
+	pool    pool
+	nodes   []node
+}
+
+// grow makes a tree over the tokens, whose sums are total. allowed says which
+// features of the matrix it may use. The nodes are valid until the next call;
+// node 0 is the root, and children stand behind their parents.
+func (g *grower) grow(ctx context.Context, total sums, scale scales, allowed []bool) ([]node, error) {
+	for _, n := range g.nodes {
+		g.pool.give(n.histogram)
+	}
+	g.nodes = append(g.nodes[:0], node{end: len(g.tokens), sums: total})
+	root := &g.nodes[0]
+	root.weight = g.weightOf(root)
+	g.examine(ctx, root, nil, nil, scale, allowed)
+	for leaves := 1; leaves < int(g.s.leaves); leaves++ {
+		at := g.richest()
+		if at < 0 {
+			break
+		}
+		left, right := g.divide(at)
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if leaves+1 == int(g.s.leaves) {
+			break // the last two leaves will not be split
+		}
+		small, large := &g.nodes[left], &g.nodes[right]
+		if small.end-small.begin > large.end-large.begin {
+			small, large = large, small
+		}
+		inherited := g.nodes[at].histogram
+		g.nodes[at].histogram = nil
+		g.examine(ctx, small, large, inherited, scale, allowed)
+	}
+	return g.nodes, ctx.Err()
+}
+
+// richest returns the position of the leaf whose split gains most, the first
+// of equals; -1: none can be split.
+func (g *grower) richest() int {
+	best := -1
+	for i := range g.nodes {
+		n := &g.nodes[i]
+		if n.left == 0 && n.split.gain > 0 && (best < 0 || n.split.gain > g.nodes[best].split.gain) {
+			best = i
+		}
+	}
+	return best
+}
+
+// examine finds the best splits of one or two nodes. For the root, large is
+// nil. Otherwise they are siblings and inherited is their parent's histogram,
+// which examine takes over; only small is counted.
+func (g *grower) examine(ctx context.Context, small, large *node, inherited histogram, scale scales, allowed []bool) {
+	nodes := [2]*node{small, large}
+	searches := [2]search{}
+	wanted := [2]bool{}
+	for i, n := range nodes {
+		if n != nil {
+			searches[i] = newSearch(&g.s, n, scale)
+			wanted[i] = g.divisible(n, &searches[i])
+		}
+	}
+	if !wanted[0] && !wanted[1] {
+		g.pool.give(inherited)
+		return
+	}
+	small.histogram = g.pool.take()
+	if large != nil {
+		large.histogram = inherited
+	}
+	found := make([][2]search, len(g.m.blocks))
+	tokens := g.tokens[small.begin:small.end]
+	work := (len(tokens) + 1024) * len(g.m.features)
+	g.crew.forWork(work).each(len(g.m.blocks), func(b int) {
+		features := g.m.in(b)
+		small.histogram[b].fill(ctx, g.m.blocks[b], tokens, len(features))
+		if wanted[1] {
+			large.histogram[b].subtract(&small.histogram[b], len(features))
+		}
+		found[b] = searches
+		for i, n := range nodes {
+			if !wanted[i] {
+				continue
+			}
+			for slot := range features {
+				if k := b*g.m.perBlock + slot; allowed[k] {
+					found[b][i].try(k, &features[slot], &n.histogram[b][slot])
+				}
+			}
+		}
+	})
+	for i, n := range nodes {
+		if n == nil {
+			continue
+		}
+		for b := range found { // in block order, so that the lower feature wins a tie
+			if s := found[b][i].found(); wanted[i] && s.gain > n.split.gain {
+				n.split = s
+			}
+		}
+		if n.split.gain == 0 {
+			g.pool.give(n.histogram)
+			n.histogram = nil
+		}
+	}
+}
+
+// divisible reports whether a node could have two children at all.
+func (g *grower) divisible(n *node, q *search) bool {
+	if g.s.maxDepth > 0 && n.depth >= int(g.s.maxDepth) {
+		return false
+	}
+	return n.end-n.begin >= 2 && hessianOf(n.sums) >= 2*q.minHessian
+}
+
+// divide splits node at and returns the positions of its children.
+func (g *grower) divide(at int) (left, right int) {
+	n := &g.nodes[at]
+	cells := g.m.features[n.split.feature].cells
+	var goesLeft [256]uint8
+	for bin := range goesLeft {
+		if n.split.left.has(uint8(bin)) {
+			goesLeft[bin] = 1
+		}
+	}
+	middle := n.begin + g.partition(n.begin, n.end, cells, &goesLeft)
+	l := node{begin: n.begin, end: middle, depth: n.depth + 1, sums: n.split.leftSums}
+	r := node{begin: middle, end: n.end, depth: n.depth + 1, sums: n.sums - n.split.leftSums}
+	l.weight, r.weight = g.weightOf(&l), g.weightOf(&r)
+	if n.split.subset {
+		l.lambda, r.lambda = g.s.catLambda, g.s.catLambda
+	}
+	n.missingLeft = n.split.left.has(missingBin)
+	if !n.split.missingSeen && !g.anyMissing(n, cells) {
+		n.missingLeft = l.weight >= r.weight
+		if n.missingLeft {
+			n.split.left.add(missingBin)
+		} else {
+			n.split.left[missingBin>>6] &^= 1 << (missingBin & 63)
+		}
+	}
+	left = len(g.nodes)
+	right = left + 1
+	n.left, n.right = left, right
+	g.nodes = append(g.nodes, l, r)
+	return left, right
+}
+
+// anyMissing reports whether a node has rows with a missing value: they leave
+// no trace in a histogram if their gradients and hessians round to zero.
+func (g *grower) anyMissing(n *node, cells []uint8) bool {
+	if !g.m.features[n.split.feature].hasMissing {
+		return false
+	}
+	for _, t := range g.tokens[n.begin:n.end] {
+		if cells[t>>32] == missingBin {
+			return true
+		}
+	}
+	return false
+}
+
+// partition brings the tokens that go left before the others, keeping the
+// order within each side, and returns how many they are.
+func (g *grower) partition(begin, end int, cells []uint8, goesLeft *[256]uint8) int {
+	pieces := (end - begin + pieceRows - 1) / pieceRows
+	lefts := make([]int, pieces)
+	g.crew.forWork(end-begin).each(pieces, func(p int) {
+		from := begin + p*pieceRows
+		to := min(from+pieceRows, end)
+		lefts[p] = divideTokens(g.tokens[from:to], g.scratch[from:to], cells, goesLeft)
+	})
+	middle := begin
+	for p, n := range lefts {
+		from := begin + p*pieceRows
+		middle += copy(g.tokens[middle:], g.tokens[from:from+n])
+	}
+	at := middle
+	for p, n := range lefts {
+		from := begin + p*pieceRows
+		to := min(from+pieceRows, end)
+		at += copy(g.tokens[at:], g.scratch[from:to-n])
+	}
+	return middle - begin
+}
+
+// divideTokens moves the tokens that go left to the front and copies the
+// others to scratch. Every token is written to both places and the table says
+// which of the two ends moves on: a branch would be mispredicted half the time.
+func divideTokens(tokens, scratch []token, cells []uint8, goesLeft *[256]uint8) int {
+	left, right := 0, 0
+	for _, t := range tokens {
+		one := int(goesLeft[cells[t>>32]])
+		tokens[left] = t
+		scratch[right] = t
+		left += one
+		right += 1 - one
+	}
+	return left
+}
+
+func (g *grower) weightOf(n *node) float64 {
+	if g.weights == nil {
+		return float64(n.end - n.begin)
+	}
+	sum := 0.0
+	for _, t := range g.tokens[n.begin:n.end] {
+		sum += g.weights[t>>32]
+	}
+	return sum
+}
+
+// settle computes the leaves' values from the unrounded gradients of their
+// rows, added in the order of the rows, and moves the rows' margins by them.
+func (g *grower) settle(nodes []node, at []pair, margin []float64) {
+	g.crew.forWork(len(g.tokens)).each(len(nodes), func(i int) {
+		n := &nodes[i]
+		if n.left != 0 {
+			return
+		}
+		rows := g.tokens[n.begin:n.end]
+		sum := pair{}
+		for _, t := range rows {
+			p := &at[t>>32]
+			sum.g += p.g
+			sum.h += p.h
+		}
+		if d := sum.h + g.s.lambda + n.lambda; d > 0 {
+			n.value = float64(-sum.g / d * g.s.learningRate)
+		}
+		for _, t := range rows {
+			margin[t>>32] += n.value
+		}
+	})
+}
+
+// walk adds the values of the leaves that rows fall into to their margins; the
+// bins of the rows' features are in columns. skip[r] leaves row r out; nil:
+// none.
+func walk(ctx context.Context, c crew, nodes []node, columns [][]uint8, margin []float64, skip []bool) {
+	c.blocks(len(margin), func(begin, end int) {
+		if ctx.Err() != nil {
+			return
+		}
+		for r := begin; r < end; r++ {
+			if skip != nil && skip[r] {
+				continue
+			}
+			n := &nodes[0]
+			for n.left != 0 {
+				if n.split.left.has(columns[n.split.feature][r]) {
+					n = &nodes[n.left]
+				} else {
+					n = &nodes[n.right]
+				}
+			}
+			margin[r] += n.value
+		}
+	})
+}

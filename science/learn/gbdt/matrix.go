@@ -1,0 +1,157 @@
+package gbdt
+
+import (
+	"context"
+
+	"github.com/tandem-ml/tandem/data/seed"
+	"github.com/tandem-ml/tandem/science/learn"
+)
+
+// blockWidth is how many features' bins lie side by side in a block: as many
+// as have their histograms, 256 words each, together in the first-level cache.
+const blockWidth = 16
+
+// matrix holds the training rows as bins, twice: by column, for moving rows to
+// the sides of a split, and by block, for filling histograms.
+type matrix struct {
+	rows     int
+	features []feature
+	blocks   [][]uint8 // blocks[b][row*blockWidth+k] is the bin of feature b*perBlock+k
+	perBlock int
+}
+
+// feature is one column of the matrix. Features in which no training rows
+// differ have none.
+type feature struct {
+	bins
+	column int // in the table
+	cells  []uint8
+}
+
+// in returns the features of block b.
+func (m *matrix) in(b int) []feature {
+	return m.features[b*m.perBlock : min((b+1)*m.perBlock, len(m.features))]
+}
+
+// sampledRows is how many rows the bins are chosen from; more would move the
+// edges by less than a bin's width.
+const sampledRows = 200_000
+
+// newMatrix bins the given rows of x: the rows row[0], row[1], ... become rows
+// 0, 1, ... of the matrix.
+func newMatrix(ctx context.Context, c crew, t learn.Train, row []int, limit int) (*matrix, error) {
+	sample := row
+	if len(row) > sampledRows {
+		sample = draw(row, sampledRows, seed.Stream(t.Seed, "gbdt/bins", 0))
+	}
+	var weights []float64
+	if t.W != nil {
+		weights = make([]float64, len(sample))
+		for i, r := range sample {
+			weights[i] = t.W[r]
+		}
+	}
+	found := make([]bins, t.X.Cols)
+	c.each(t.X.Cols, func(j int) {
+		if ctx.Err() != nil {
+			return
+		}
+		values := make([]float64, len(sample))
+		for i, r := range sample {
+			values[i] = t.X.Data[r*t.X.Cols+j]
+		}
+		if categories := categoriesOf(t, j); categories > 0 {
+			found[j] = categoryBins(values, weights, categories)
+		} else {
+			found[j] = numericBins(values, weights, limit)
+		}
+	})
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	m := &matrix{rows: len(row)}
+	for j, b := range found {
+		// What the sample did not show may still be in the other rows.
+		if b.useful() || len(sample) < len(row) {
+			m.features = append(m.features, feature{bins: b, column: j, cells: make([]uint8, len(row))})
+		}
+	}
+	m.shape(c)
+	return m, m.fill(ctx, c, t.X, row)
+}
+
+func categoriesOf(t learn.Train, column int) int {
+	if t.Categories == nil {
+		return 0
+	}
+	return t.Categories[column]
+}
+
+// shape divides the features into blocks of nearly equal width, and into one
+// block per worker at least where that leaves eight features or more to each.
+func (m *matrix) shape(c crew) {
+	n := len(m.features)
+	if n == 0 {
+		return
+	}
+	count := max((n+blockWidth-1)/blockWidth, min(c.workers, n/8))
+	m.perBlock = (n + count - 1) / count
+	for b := 0; b*m.perBlock < n; b++ {
+		m.blocks = append(m.blocks, make([]uint8, m.rows*blockWidth))
+	}
+}
+
+// fill computes the bins of all rows, and notes missing and other values.
+func (m *matrix) fill(ctx context.Context, c crew, x learn.Matrix, row []int) error {
+	tasks := (m.rows + blockRows - 1) / blockRows
+	special := make([][][2]bool, tasks) // per task and feature: missing seen, other seen
+	c.blocks(m.rows, func(begin, end int) {
+		if ctx.Err() != nil {
+			return
+		}
+		seen := make([][2]bool, len(m.features))
+		for k := range m.features {
+			f := &m.features[k]
+			block, slot := m.blocks[k/m.perBlock], k%m.perBlock
+			for i := begin; i < end; i++ {
+				bin := f.bin(x.Data[row[i]*x.Cols+f.column])
+				f.cells[i] = bin
+				block[i*blockWidth+slot] = bin
+				switch {
+				case bin == missingBin:
+					seen[k][0] = true
+				case bin == otherBin && f.categorical():
+					seen[k][1] = true
+				}
+			}
+		}
+		special[begin/blockRows] = seen
+	})
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	for _, seen := range special {
+		for k := range seen {
+			m.features[k].hasMissing = m.features[k].hasMissing || seen[k][0]
+			m.features[k].hasOther = m.features[k].hasOther || seen[k][1]
+		}
+	}
+	return nil
+}
+
+// like returns the columns of other rows, cut into the bins of m.
+func (m *matrix) like(ctx context.Context, c crew, x learn.Matrix) ([][]uint8, error) {
+	columns := make([][]uint8, len(m.features))
+	c.each(len(columns), func(k int) {
+		f := &m.features[k]
+		cells := make([]uint8, x.Rows)
+		for i := range cells {
+			if i%blockRows == 0 && ctx.Err() != nil {
+				return
+			}
+			cells[i] = f.bin(x.Data[i*x.Cols+f.column])
+		}
+		columns[k] = cells
+	})
+	return columns, ctx.Err()
+}

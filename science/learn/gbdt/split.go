@@ -1,0 +1,129 @@
+package gbdt
+
+// set is a set of bins, one bit each.
+type set [4]uint64
+
+func (s *set) add(bin uint8)      { s[bin>>6] |= 1 << (bin & 63) }
+func (s *set) has(bin uint8) bool { return s[bin>>6]>>(bin&63)&1 != 0 }
+
+// split is a way to divide a node. Its zero value is no split: every real one
+// has a gain above zero.
+type split struct {
+	gain        float64 // in fixed-point units, comparable within a tree
+	feature     int     // of the matrix
+	bin         int     // numeric: the last bin that goes left
+	left        set     // the bins that go left, missingBin among them if missing does
+	leftSums    sums
+	subset      bool // by a set of several categories: leaf values get the further penalty
+	missingSeen bool // missing values had a say in where they go
+}
+
+// search finds the best split of one node. Everything in it is in fixed-point
+// units: the gain in real units is the gain here times scales.h/scales.g², the
+// same factor for all nodes of a tree.
+type search struct {
+	s          *settings
+	total      sums
+	lambda     float64 // s.lambda in units of hessian
+	hessian    float64 // one unit of real hessian
+	rowsPer    float64 // weight of rows per unit of hessian, on average over the node
+	minHessian float64 // smallest sum of hessians allowed in a child
+	parent     float64 // what the undivided node is worth
+	best       split
+}
+
+// noise is the gain, in fixed-point units, that rounding alone can bring about
+// in a node without signal: a stretch of n rows is off by about sqrt(n)/2
+// units of gradient, and has n units of hessian times thousands.
+const noise = 1e-3
+
+// roundedRows is the share of min_rows by which the weight of a node may fall
+// short because it is estimated from rounded hessians.
+const roundedRows = 1e-4
+
+func newSearch(s *settings, n *node, scale scales) search {
+	q := search{s: s, total: n.sums, hessian: scale.h, lambda: float64(s.lambda * scale.h)}
+	h := hessianOf(n.sums)
+	q.rowsPer = n.weight / h
+	q.minHessian = max(1, float64(s.minHessian*scale.h), float64(s.minRows*(1-roundedRows))/q.rowsPer)
+	q.parent = worth(gradientOf(n.sums), h+q.lambda)
+	q.best.gain = max(noise, q.parent*1e-9)
+	if s.minGain > 0 {
+		q.best.gain = max(q.best.gain, float64(s.minGain*float64(scale.g*(scale.g/scale.h))))
+	}
+	return q
+}
+
+// worth is by how much a node's loss falls when it becomes a leaf, times two.
+func worth(g, hPlusLambda float64) float64 { return float64(g*g) / hPlusLambda }
+
+// found returns the best split, or none if no split was better than noise.
+func (q *search) found() split {
+	if q.best.left == (set{}) {
+		return split{}
+	}
+	return q.best
+}
+
+// try looks at all splits by feature k, whose histogram is h. Of equal gains
+// the first one tried is kept: lower features, then lower bins.
+func (q *search) try(k int, f *feature, h *[256]sums) {
+	switch {
+	case !f.categorical():
+		q.numeric(k, f, h)
+	case f.count <= int(q.s.oneVsRest):
+		q.oneVsRest(k, f, h)
+	default:
+		q.subsets(k, f, h)
+	}
+}
+
+// numeric tries every edge, with the missing values right and then left.
+func (q *search) numeric(k int, f *feature, h *[256]sums) {
+	missing := h[missingBin]
+	if missing == 0 {
+		q.sweep(k, f.count-1, h, 0, false)
+		return
+	}
+	q.sweep(k, f.count, h, 0, true) // the last: all values against missing
+	q.sweep(k, f.count-1, h, missing, true)
+}
+
+// sweep moves the bins 0..edges-1 one by one to the left side, which starts
+// with the given sums of the missing values.
+func (q *search) sweep(k, edges int, h *[256]sums, missing sums, missingSeen bool) {
+	left := missing
+	g, hess := gradientOf(q.total), hessianOf(q.total)
+	best := -1
+	for b := range edges {
+		if h[b] == 0 {
+			continue
+		}
+		left += h[b]
+		hl := hessianOf(left)
+		if hl < q.minHessian {
+			continue
+		}
+		hr := hess - hl
+		if hr < q.minHessian {
+			break
+		}
+		gl := gradientOf(left)
+		gain := worth(gl, hl+q.lambda) + worth(g-gl, hr+q.lambda) - q.parent
+		if gain > q.best.gain {
+			best = b
+			q.best.gain = gain
+			q.best.leftSums = left
+		}
+	}
+	if best < 0 {
+		return
+	}
+	q.best = split{gain: q.best.gain, feature: k, bin: best, leftSums: q.best.leftSums, missingSeen: missingSeen}
+	for b := range best + 1 {
+		q.best.left.add(uint8(b))
+	}
+	if missing != 0 || !missingSeen && hessianOf(q.best.leftSums) >= hess/2 {
+		q.best.left.add(missingBin)
+	}
+}

@@ -67,12 +67,15 @@ type Decision struct {
 	FalseNegative float64 `json:"false_negative_cost,omitempty"`
 }
 
-// Model is everything that scores a row.
+// Model is everything that scores a row. Its methods need what [NewModel]
+// works out; the models of bundles have it.
 type Model struct {
 	Contract    data.Contract
 	Members     []Member
 	Calibration Calibration
 	Decision    Decision
+
+	c *compiled
 }
 
 // TestRow is an encoded row of the training table with its exact margin and
@@ -88,11 +91,16 @@ type TestRow struct {
 type Bundle struct {
 	Manifest Manifest
 	Model
-	Profile data.Profile
+	Profile data.Profile       // of the training table
+	Scores  data.ColumnProfile // of the holdout's scores, for the monitor
 	Card    Card
 	Tests   []TestRow
 
-	id string // hex SHA-256; set by Open and Encode
+	// Signature signs the id; nil if the bundle is not signed. What it holds
+	// is the signer's affair; it takes no part in the id.
+	Signature []byte
+
+	id string // hex SHA-256; set by New and Decode
 }
 
 // Reason is one column's part in a decision.

@@ -19,6 +19,10 @@ const (
 	// Standard is (clamp(x, Low, High) - Mean) / Scale, with missing replaced
 	// by Fill before. For linear models.
 	Standard Op = "standard"
+	// Hinge is (max(0, clamp(x, Low, High) - Knot) - Mean) / Scale, with
+	// missing replaced by Fill before: together with Standard a sum of hinges
+	// is a curve of straight pieces that bend at the knots. For linear models.
+	Hinge Op = "hinge"
 	// Missing is 1 if x is missing, else 0.
 	Missing Op = "missing"
 	// OneHot is 1 if x is category Index, else 0; missing and unseen give 0.
@@ -28,6 +32,11 @@ const (
 	Month   Op = "month"
 	Weekday Op = "weekday"
 	Hour    Op = "hour"
+	// MonthIs, WeekdayIs and HourIs are 1 if that part of the time is Index,
+	// else 0; missing gives 0. For linear models.
+	MonthIs   Op = "month_is"
+	WeekdayIs Op = "weekday_is"
+	HourIs    Op = "hour_is"
 )
 
 // Feature is one number computed from one input column.
@@ -41,6 +50,7 @@ type Feature struct {
 	Fill       float64 `json:"fill,omitempty"`
 	Low        float64 `json:"low,omitempty"`
 	High       float64 `json:"high,omitempty"`
+	Knot       float64 `json:"knot,omitempty"`
 	Index      int     `json:"index,omitempty"`
 	Categories int     `json:"categories,omitempty"` // Code: how many were seen
 }

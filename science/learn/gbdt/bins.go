@@ -4,7 +4,8 @@ import (
 	"cmp"
 	"math"
 	"slices"
-	"sort"
+
+	"github.com/tandem-ml/tandem/bundle/tree"
 )
 
 // A bin is one byte. Numeric features use bins 0..254 at most, categories
@@ -186,17 +187,21 @@ func between(a, b float64) float64 {
 	return e
 }
 
+// maxCategories is how many codes a forest's category sets can tell apart;
+// codes from there on share otherBin.
+const maxCategories = tree.MaxSetWords * 64
+
 // categoryBins gives the heaviest categories a bin each, in the order of their
 // codes; what does not fit shares otherBin. codes may hold NaN and hold no
 // negative or broken numbers.
 func categoryBins(codes, weights []float64, categories int) bins {
-	b := bins{category: []int{}, binOf: make([]uint8, categories)}
-	mass := make([]float64, categories)
+	b := bins{category: []int{}, binOf: make([]uint8, min(categories, maxCategories))}
+	mass := make([]float64, len(b.binOf))
 	for i, x := range codes {
 		switch w := 1.0; {
 		case x != x:
 			b.hasMissing = true
-		case x >= float64(categories):
+		case x >= float64(len(mass)):
 			b.hasOther = true
 		default:
 			if weights != nil {
@@ -216,7 +221,7 @@ func categoryBins(codes, weights []float64, categories int) bins {
 		b.hasOther = true
 		slices.SortStableFunc(seen, func(a, c int) int { return cmp.Compare(mass[c], mass[a]) })
 		seen = seen[:otherBin]
-		sort.Ints(seen)
+		slices.Sort(seen)
 	}
 	for k, c := range seen {
 		b.binOf[c] = uint8(k)

@@ -67,9 +67,10 @@ func (b *bins) edge(bin int) float64 {
 	return math.Inf(1)
 }
 
-// codes turns a set of bins into a bit set of categories.
+// codes turns a set of bins into a bit set of categories. It has at least one
+// word, even if only missing values go left.
 func (b *bins) codes(s *set) []uint64 {
-	var bits []uint64
+	bits := make([]uint64, 1)
 	for bin, code := range b.category {
 		if !s.has(uint8(bin)) {
 			continue

@@ -2,6 +2,8 @@ package gbdt
 
 import (
 	"context"
+
+	"github.com/tandem-ml/tandem/bundle/tree"
 )
 
 // node is a node of a growing tree: the rows in it and what is known about
@@ -138,7 +140,11 @@ func (g *grower) examine(ctx context.Context, small, large *node, inherited hist
 
 // divisible reports whether a node could have two children at all.
 func (g *grower) divisible(n *node, q *search) bool {
-	if g.s.maxDepth > 0 && n.depth >= int(g.s.maxDepth) {
+	deepest := int(g.s.maxDepth)
+	if deepest == 0 {
+		deepest = tree.MaxDepth
+	}
+	if n.depth >= deepest {
 		return false
 	}
 	return n.end-n.begin >= 2 && hessianOf(n.sums) >= 2*q.minHessian

@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/tandem-ml/tandem/bundle/tree"
 	"github.com/tandem-ml/tandem/data"
 	"github.com/tandem-ml/tandem/science/learn"
 )
@@ -50,7 +51,7 @@ func table() []entry {
 			func(s *settings) *float64 { return &s.learningRate }},
 		{Param{"leaves", 31, 2, false, 4096, true, "leaves of a tree at most"},
 			func(s *settings) *float64 { return &s.leaves }},
-		{Param{"max_depth", 0, 0, false, 4096, true, "splits between root and leaf at most; 0: no limit"},
+		{Param{"max_depth", 0, 0, false, tree.MaxDepth, true, "splits between root and leaf at most; 0: no limit but what a forest can hold"},
 			func(s *settings) *float64 { return &s.maxDepth }},
 		{Param{"min_rows", 20, 0, false, unbounded, false, "rows in a leaf at least, a row of weight 2 counting as two; estimated from the hessian while growing"},
 			func(s *settings) *float64 { return &s.minRows }},

@@ -1,0 +1,81 @@
+package decisions
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/tandem-ml/tandem/data"
+)
+
+type id [16]byte
+
+// ids makes UUIDs of version 7 (RFC 9562): 48 bits of milliseconds, a counter
+// of 12 bits, 62 random bits. Within one process they never go backwards as
+// long as the time does not.
+type ids struct {
+	mu   sync.Mutex
+	last uint64 // milliseconds<<12 | counter of the newest id
+}
+
+func (g *ids) make(t time.Time) id {
+	now := uint64(max(t.UnixMilli(), 0)) << 12
+	g.mu.Lock()
+	// A clock that stands still, or was set back by less than a minute, counts
+	// on. One that was set back further, as by a simulation that starts anew,
+	// is believed.
+	const minute = 60_000 << 12
+	if now <= g.last && g.last-now < minute {
+		now = g.last + 1
+	}
+	g.last = now
+	g.mu.Unlock()
+
+	var u id
+	rand.Read(u[8:]) // never fails: see crypto/rand.Read
+	binary.BigEndian.PutUint64(u[:8], now>>12<<16|0x7000|now&0xfff)
+	u[8] = u[8]&0x3f | 0x80
+	return u
+}
+
+// String returns the usual text of a UUID.
+func (u id) String() string {
+	var b [36]byte
+	hex.Encode(b[:8], u[:4])
+	hex.Encode(b[9:13], u[4:6])
+	hex.Encode(b[14:18], u[6:8])
+	hex.Encode(b[19:23], u[8:10])
+	hex.Encode(b[24:], u[10:])
+	b[8], b[13], b[18], b[23] = '-', '-', '-', '-'
+	return string(b[:])
+}
+
+// parseID reads the text that String writes, and nothing else: two texts must
+// never mean the same decision.
+func parseID(s string) (id, error) {
+	var u id
+	if len(s) == 36 && s[8] == '-' && s[13] == '-' && s[18] == '-' && s[23] == '-' {
+		text := s[:8] + s[9:13] + s[14:18] + s[19:23] + s[24:]
+		if _, err := hex.Decode(u[:], []byte(text)); err == nil && u.String() == s && u != (id{}) {
+			return u, nil
+		}
+	}
+	return id{}, data.WithHint(fmt.Errorf("%q is not the id of a decision", clip(s)),
+		"an id looks like 0192f0c1-7a3e-7c55-8f6b-2d9a4e1b7c30 and stands in the answer to a scoring request")
+}
+
+// clip keeps a text that came from outside short enough for a message.
+func clip(s string) string {
+	if len(s) > 60 {
+		return s[:60] + "..."
+	}
+	return s
+}
+
+// NewID returns a fresh id for a decision made at t. Ids sort by t, and by the
+// order of the calls within a millisecond; they contain 62 random bits, so they
+// cannot be guessed. Safe for concurrent use.
+func (l *Log) NewID(t time.Time) string { return l.ids.make(t).String() }

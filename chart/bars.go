@@ -77,7 +77,11 @@ func Bars(f Frame, bars []Bar) template.HTML {
 		end := s.at(0)
 		if finite(b.Value) && b.Value > 0 {
 			end = s.at(b.Value)
-			c.rect("bar", left, mid-barHeight/2, max(end-left, 1), barHeight, b.tip())
+			class := "bar"
+			if b.whisker() {
+				class = "bar soft" // so that the whisker is seen on it
+			}
+			c.rect(class, left, mid-barHeight/2, max(end-left, 1), barHeight, b.tip())
 		}
 		if b.whisker() {
 			lo, high := s.at(b.Low), s.at(b.High)

@@ -4,8 +4,9 @@ package tree
 // degree below twice the number of points is the sum of w[k] times its value
 // at t[k]. The points lie strictly inside.
 type rule struct {
-	t, w []float64
-	u    []float64 // 1 - t
+	t, w    []float64
+	u       []float64 // 1 - t
+	inverse []float64 // 1 / u
 }
 
 // The factor of an edge at point t is t*hot + (1-t)*share. The methods below
@@ -46,11 +47,10 @@ func (r *rule) undo(dst []float64, share float64, hot bool) {
 // part integrates leaf values, weights included, with the factor of one edge
 // replaced by its derivative hot - share.
 func (r *rule) part(leaves []float64, share float64, hot bool) float64 {
-	u := r.u[:len(leaves)]
 	sum := 0.0
 	switch {
 	case hot:
-		t := r.t[:len(leaves)]
+		t, u := r.t[:len(leaves)], r.u[:len(leaves)]
 		for k, v := range leaves {
 			sum += v / (t[k] + float64(u[k]*share))
 		}
@@ -58,8 +58,9 @@ func (r *rule) part(leaves []float64, share float64, hot bool) float64 {
 	case share == 0:
 		return 0
 	default: // -share / ((1-t)*share)
+		inverse := r.inverse[:len(leaves)]
 		for k, v := range leaves {
-			sum -= v / u[k]
+			sum -= float64(v * inverse[k])
 		}
 		return sum
 	}
@@ -71,7 +72,7 @@ func (r *rule) part(leaves []float64, share float64, hot bool) float64 {
 // method from cos(pi*(k+3/4)/(n+1/2)); the weights on [-1, 1] are
 // 2/((1-x*x)*P_n'(x)**2) (Abramowitz and Stegun 25.4.29).
 func legendre(n int) *rule {
-	r := &rule{t: make([]float64, n), w: make([]float64, n), u: make([]float64, n)}
+	r := &rule{t: make([]float64, n), w: make([]float64, n), u: make([]float64, n), inverse: make([]float64, n)}
 	for k := range (n + 1) / 2 {
 		const pi = 3.14159265358979323846
 		x := cosine(float64(pi*(float64(k)+0.75)) / (float64(n) + 0.5))
@@ -90,6 +91,9 @@ func legendre(n int) *rule {
 		// would round twice.
 		r.t[k], r.u[k], r.w[k] = (1-x)/2, (1+x)/2, w
 		r.t[n-1-k], r.u[n-1-k], r.w[n-1-k] = (1+x)/2, (1-x)/2, w
+	}
+	for k, u := range r.u {
+		r.inverse[k] = 1 / u
 	}
 	return r
 }

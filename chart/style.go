@@ -53,7 +53,8 @@ caption{text-align:left;color:var(--muted);font-size:13px;padding:0 0 6px}
 th,td{padding:5px 14px 5px 0;text-align:left;vertical-align:top;border-bottom:1px solid var(--grid)}
 th:last-child,td:last-child{padding-right:0}
 thead th{font-weight:600;color:var(--muted);font-size:13px;border-bottom:1px solid var(--rule);vertical-align:bottom}
-tbody th{font-weight:500;overflow-wrap:anywhere;min-width:8ch}
+tbody th{font-weight:500;overflow-wrap:anywhere;min-width:12ch}
+td.prose{min-width:28ch}
 td.num,th.num{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 tr.chosen th,tr.chosen td{font-weight:650}
 .scroll{overflow-x:auto}

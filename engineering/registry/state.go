@@ -1,0 +1,89 @@
+package registry
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// state is what versions and aliases there are, by a text that names each. It
+// is derived twice, from the events and from the tables, and compared.
+type state map[string]string
+
+func versionName(project string, number int) string {
+	return fmt.Sprintf("version %d of project %q", number, project)
+}
+
+func aliasName(project, alias string) string {
+	return fmt.Sprintf("alias %q of project %q", alias, project)
+}
+
+// apply takes in what an event tells.
+func (s state) apply(e Event) error {
+	switch e.Kind {
+	case EventVersion:
+		var f versionFacts
+		if err := json.Unmarshal(e.Facts, &f); err != nil {
+			return fmt.Errorf("%w: event %d: %v", ErrTampered, e.Seq, err)
+		}
+		s[versionName(e.Project, f.Version)] = f.Bundle + " " + f.SHA256
+	case EventAlias:
+		var f aliasFacts
+		if err := json.Unmarshal(e.Facts, &f); err != nil {
+			return fmt.Errorf("%w: event %d: %v", ErrTampered, e.Seq, err)
+		}
+		s[aliasName(e.Project, f.Alias)] = nameOf(f.Version)
+	}
+	return nil
+}
+
+// stateOf reads the tables.
+func stateOf(ctx context.Context, q querier) (state, error) {
+	s := state{}
+	add := func(name func(string, int, string) (string, string)) func(func(...any) error) (struct{}, error) {
+		return func(row func(...any) error) (struct{}, error) {
+			var project, text string
+			var number int
+			err := row(&project, &number, &text)
+			key, value := name(project, number, text)
+			s[key] = value
+			return struct{}{}, err
+		}
+	}
+	_, err := collect(ctx, q, add(func(project string, number int, bundle string) (string, string) {
+		return versionName(project, number), bundle
+	}), `SELECT v.project, v.number, v.bundle_id || ' ' || b.sha256 FROM version v JOIN bundle b ON b.id = v.bundle_id`)
+	if err != nil {
+		return nil, err
+	}
+	_, err = collect(ctx, q, add(func(project string, number int, alias string) (string, string) {
+		return aliasName(project, alias), nameOf(number)
+	}), `SELECT project, version, alias FROM alias_change ORDER BY seq`)
+	return s, err
+}
+
+// compare returns the first difference, by name.
+func (s state) compare(found state) error {
+	names := slices.Sorted(maps.Keys(s))
+	for name := range found {
+		if _, told := s[name]; !told {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		told, known := s[name]
+		is, there := found[name]
+		switch {
+		case !known:
+			return fmt.Errorf("%w: no event tells of %s", ErrTampered, name)
+		case !there:
+			return fmt.Errorf("%w: %s is gone", ErrTampered, name)
+		case told != is:
+			return fmt.Errorf("%w: %s is not what its event says", ErrTampered, name)
+		}
+	}
+	return nil
+}

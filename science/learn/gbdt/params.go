@@ -20,7 +20,7 @@ type Param struct {
 	Open    bool    // Min itself is not allowed
 	Max     float64 // largest value allowed
 	Whole   bool    // only whole numbers
-	Meaning string
+	Text    string  // what it means
 }
 
 // settings are the parameters of one fit, checked.
@@ -114,7 +114,7 @@ func parse(p learn.Params) (settings, error) {
 		}
 		v, err := e.read(p[name])
 		if err != nil {
-			problems = append(problems, data.WithHint(err, "%s: %s; default %g", name, e.Meaning, e.Default))
+			problems = append(problems, data.WithHint(err, "%s: %s; default %g", name, e.Text, e.Default))
 			continue
 		}
 		*e.field(&s) = v
@@ -126,11 +126,11 @@ func parse(p learn.Params) (settings, error) {
 func (p Param) read(v any) (float64, error) {
 	x, ok := number(v)
 	if !ok {
-		return 0, fmt.Errorf("gbdt: %s is %v (%T), not a number", p.Name, v, v)
+		return 0, fmt.Errorf("gbdt: setting %q is %v (%T), not a number", p.Name, v, v)
 	}
 	low := x < p.Min || p.Open && x == p.Min
 	if math.IsNaN(x) || low || x > p.Max || p.Whole && x != math.Trunc(x) {
-		return 0, fmt.Errorf("gbdt: %s is %g, must be %s", p.Name, x, p.Range())
+		return 0, fmt.Errorf("gbdt: setting %q is %g, must be %s", p.Name, x, p.Range())
 	}
 	return x, nil
 }

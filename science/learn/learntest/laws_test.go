@@ -1,0 +1,123 @@
+package learntest
+
+import (
+	"context"
+	"errors"
+	"math"
+	"testing"
+
+	"github.com/tandem-ml/tandem/bundle"
+	blinear "github.com/tandem-ml/tandem/bundle/linear"
+	"github.com/tandem-ml/tandem/science/learn"
+)
+
+// sound is a learner that passes: least squares on the first feature alone,
+// told where the signal is. Breaking one thing at a time shows that each law
+// is able to fail.
+type sound struct{ fault string }
+
+func (sound) Name() string       { return "sound" }
+func (sound) Input() learn.Input { return learn.Dense }
+
+func (s sound) Fit(ctx context.Context, t learn.Train, p learn.Params) (bundle.Member, error) {
+	none := bundle.Member{}
+	if err := ctx.Err(); err != nil && s.fault != "ignores cancel" {
+		return none, err
+	}
+	for name := range p {
+		if s.fault != "takes any setting" {
+			return none, errors.New("unknown setting " + name)
+		}
+	}
+	n := t.X.Rows
+	if s.fault != "takes any table" {
+		if n == 0 || len(t.Y) != n || t.W != nil && len(t.W) != n {
+			return none, errors.New("broken table")
+		}
+		for _, y := range t.Y {
+			if !(math.Abs(y) < 1e300) || t.Task == bundle.Binary && y != 0 && y != 1 {
+				return none, errors.New("broken label")
+			}
+		}
+	}
+	var w, x, y, xx, xy float64
+	for i := range min(n, len(t.Y)) {
+		u := 1.0
+		if i < len(t.W) && s.fault != "ignores weights" {
+			u = t.W[i]
+		}
+		if s.fault == "looks at the order" {
+			u *= 1 + float64(i%7)
+		}
+		a, b := t.X.Row(i)[0], t.Y[i]
+		w, x, y, xx, xy = w+u, x+u*a, y+u*b, xx+u*a*a, xy+u*a*b
+	}
+	if s.fault == "looks at the workers" {
+		xy += float64(t.Workers)
+	}
+	if s.fault == "writes into its input" {
+		t.Y[0] = 1 - t.Y[0]
+	}
+	slope := (xy - x*y/w) / (xx - x*x/w)
+	if s.fault == "finds nothing" {
+		slope = 0
+	}
+	if !(math.Abs(slope) < 1e9) && s.fault != "gives infinite weights" || w == 0 {
+		return none, errors.New("nothing to learn from")
+	}
+	weights := make([]float64, t.X.Cols)
+	weights[0] = slope
+	m := bundle.Member{Learner: "sound", Weight: 1, Linear: &blinear.Model{
+		Intercept: y/w - slope*x/w, Weight: weights, Mean: make([]float64, t.X.Cols)}}
+	if s.fault == "forgets its name" {
+		m.Learner = ""
+	}
+	return m, nil
+}
+
+func TestLawsCanFail(t *testing.T) {
+	t.Parallel()
+	breaks := map[string]string{
+		"finds nothing":          "a linear signal is found",
+		"forgets its name":       "the member is well formed",
+		"ignores weights":        "a weight of two is two rows",
+		"looks at the order":     "the order of the rows matters little",
+		"looks at the workers":   "any number of workers, the same bytes",
+		"writes into its input":  "the input is left alone",
+		"ignores cancel":         "a cancelled fit returns the context's error",
+		"takes any setting":      "unknown settings are refused by name",
+		"takes any table":        "broken tables are refused",
+		"gives infinite weights": "hard tables give finite margins or an error",
+	}
+	for fault, name := range breaks {
+		for _, law := range laws() {
+			if law.name != name {
+				continue
+			}
+			o := Options{WeightTolerance: 1e-6, OrderTolerance: 1e-6}
+			if err := law.check(sound{}, bundle.Regression, o); name != "a linear signal is found" && err != nil {
+				t.Errorf("%s: the sound learner breaks it: %v", name, err)
+			}
+			if err := law.check(sound{fault}, bundle.Regression, o); err == nil {
+				t.Errorf("%s: not noticed that the learner %s", name, fault)
+			}
+		}
+	}
+}
+
+// The measures of the suite, on numbers small enough for the hand.
+func TestQuality(t *testing.T) {
+	t.Parallel()
+	// By hand: of the pairs (0.4, 0.3), (0.4, 0.5), (0.5, 0.3), (0.5, 0.5) of a
+	// positive and a negative, two are in order and one is tied.
+	if got := quality(bundle.Binary, []float64{1, 1, 0, 0}, []float64{0.4, 0.5, 0.3, 0.5}); got != 2.5/4 {
+		t.Errorf("AUC with a tie is %g, want 0.625", got)
+	}
+	// By hand: residuals 1, 0, 1 and deviations 1, 0, 1 of the labels.
+	if got := quality(bundle.Regression, []float64{1, 2, 3}, []float64{2, 2, 2}); math.Abs(got) > 1e-15 {
+		t.Errorf("R² of the mean is %g, want 0", got)
+	}
+	if got := distance([]float64{1, 2, 4}, []float64{1, 2, 3}); math.Abs(got-math.Sqrt(0.5)) > 1e-15 {
+		t.Errorf("distance is %g, want sqrt(1/2)", got)
+	}
+}

@@ -34,8 +34,9 @@ func lockDir(dir string) (*os.File, error) {
 		return nil, data.WithHint(fmt.Errorf("%s is in use by process %s", dir, pid),
 			"only one server may write a decision log; stop that process first, or open the log for reading only")
 	}
-	if err := f.Truncate(0); err == nil {
-		_, err = f.WriteAt([]byte(fmt.Sprintf("%d\n", os.Getpid())), 0)
+	err = f.Truncate(0)
+	if err == nil {
+		_, err = f.WriteAt(fmt.Appendf(nil, "%d\n", os.Getpid()), 0)
 	}
 	if err != nil {
 		f.Close()

@@ -98,7 +98,6 @@ type Log struct {
 	closed   bool
 	requests chan *request
 	done     chan struct{} // closed when the writer has ended
-	closeErr error
 
 	// Used by the writer goroutine alone.
 	seg    *os.File

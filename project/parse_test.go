@@ -284,6 +284,12 @@ func TestLoad(t *testing.T) {
 	if p.Name != "my-loans" || p.Dir != dir {
 		t.Errorf("got name %q, dir %q; want my-loans, %q", p.Name, p.Dir, dir)
 	}
+	if err := os.WriteFile(path, []byte(minimal+"name: project\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if p, err := project.Load(dir); err != nil || p.Name != "project" {
+		t.Errorf("named: %+v, %v", p, err)
+	}
 	if err := os.WriteFile(path, make([]byte, project.MaxSize+10), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"sort"
-	"strings"
+
+	"github.com/tandem-ml/tandem/data"
 )
 
 // Problem is one thing that is wrong in a project file. Its text says what,
@@ -66,55 +67,11 @@ func (r *reader) err() error {
 // didYouMean returns `; did you mean "x"?` for the nearest of the names, or
 // "" when none is near.
 func didYouMean(word string, names []string) string {
-	if n := nearest(word, names); n != "" {
+	if len(word) > 100 {
+		return ""
+	}
+	if n := data.Nearest(word, names); n != "" {
 		return fmt.Sprintf("; did you mean %q?", n)
 	}
 	return ""
-}
-
-// nearest returns the name with the smallest edit distance to word, ignoring
-// case, the first of equals; "" if even that needs more changes than a third
-// of the word's length, or more than one for a short word.
-func nearest(word string, names []string) string {
-	w := []rune(strings.ToLower(word))
-	if len(w) > 100 {
-		return ""
-	}
-	best, limit := "", max(1, len(w)/3)
-	for _, n := range names {
-		v := []rune(strings.ToLower(n))
-		if d := len(v) - len(w); d > limit || -d > limit {
-			continue
-		}
-		if d := distance(w, v); d <= limit {
-			if best, limit = n, d-1; limit < 0 {
-				break
-			}
-		}
-	}
-	return best
-}
-
-// distance counts the letters to insert, delete, replace, or swap with their
-// neighbour to turn a into b (optimal string alignment).
-func distance(a, b []rune) int {
-	before, last, now := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range last {
-		last[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		now[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			now[j] = min(last[j]+1, now[j-1]+1, last[j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				now[j] = min(now[j], before[j-2]+1)
-			}
-		}
-		before, last, now = last, now, before
-	}
-	return last[len(b)]
 }

@@ -173,24 +173,25 @@ func Load(dir string) (*Project, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
-	p, err := Parse(path, src)
+	abs, err := filepath.Abs(dir)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("open project %q: %w", dir, err)
 	}
-	if abs, err := filepath.Abs(dir); err == nil && p.Name == unnamed {
-		p.Name = nameFrom(filepath.Base(abs))
-	}
-	return p, nil
+	return parse(path, filepath.Base(abs), src)
 }
 
 // Parse checks a project file's text. name is the file's path as it shall
 // stand in messages; its folder becomes Dir, and the project's name where the
 // file gives none. The error is as for [Load].
 func Parse(name string, src []byte) (*Project, error) {
+	return parse(name, filepath.Base(filepath.Dir(name)), src)
+}
+
+func parse(name, folder string, src []byte) (*Project, error) {
 	p := Default()
 	p.file = name
 	p.Dir = filepath.Dir(name)
-	p.Name = nameFrom(filepath.Base(p.Dir))
+	p.Name = nameFrom(folder)
 	r := &reader{file: name, project: p}
 	r.document(src)
 	if len(r.problems) == 0 {

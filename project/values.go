@@ -27,7 +27,7 @@ func (r *reader) value(k key, text string) {
 // text reads a single value, whatever its type, as it is written.
 func (r *reader) text(n ast.Node, into *string) bool {
 	s, where, ok := scalar(n)
-	if _, empty := n.(*ast.NullNode); empty || ok && strings.TrimSpace(s) == "" {
+	if _, empty := n.(*ast.NullNode); empty || ok && s == "" {
 		r.fail(where, "there is no value here; give one or remove the key")
 		return false
 	}

@@ -92,7 +92,7 @@ type Bundle struct {
 	Manifest Manifest
 	Model
 	Profile data.Profile       // of the training table
-	Scores  data.ColumnProfile // of the holdout's scores, for the monitor
+	Scores  data.ColumnProfile // of the holdout's scores, for the monitor; zero if there was none
 	Card    Card
 	Tests   []TestRow
 

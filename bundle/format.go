@@ -51,8 +51,8 @@ type (
 		Decision    Decision    `json:"decision"`
 	}
 	profilePart struct {
-		Table  data.Profile       `json:"table"`
-		Scores data.ColumnProfile `json:"scores"`
+		Table  data.Profile        `json:"table"`
+		Scores *data.ColumnProfile `json:"scores,omitempty"` // nil if no holdout was scored
 	}
 	testPart struct {
 		Row    []exact `json:"row"`
@@ -132,12 +132,16 @@ func (b *Bundle) entries() ([]entry, error) {
 			tests[i].Row[j] = exact(x)
 		}
 	}
+	profiles := profilePart{Table: b.Profile}
+	if b.Scores.Kind != 0 {
+		profiles.Scores = &b.Scores
+	}
 	parts := map[string]any{
 		manifestEntry:    b.Manifest,
 		contractEntry:    b.Contract,
 		stepsEntry:       plans,
 		calibrationEntry: calibrationPart{b.Calibration, b.Decision},
-		profileEntry:     profilePart{b.Profile, b.Scores},
+		profileEntry:     profiles,
 		cardEntry:        b.Card,
 		testsEntry:       tests,
 	}
@@ -212,7 +216,10 @@ func Decode(src []byte) (*Bundle, error) {
 		}
 	}
 	b.Calibration, b.Decision = decided.Calibration, decided.Decision
-	b.Profile, b.Scores = profiles.Table, profiles.Scores
+	b.Profile = profiles.Table
+	if profiles.Scores != nil {
+		b.Scores = *profiles.Scores
+	}
 	b.Signature = slices.Clone(part[signatureEntry])
 	b.Tests = make([]TestRow, len(tests))
 	for i, t := range tests {

@@ -230,8 +230,8 @@ func chain(rng *rand.Rand, depth, features int) *tree.Forest {
 	return f
 }
 
-// However deep the tree, base + contributions = margin: classical TreeSHAP
-// loses all digits at some sixty distinct features.
+// However deep the tree and however many distinct features are on one path,
+// base + contributions = margin.
 func TestContributionsAddUpInDeepTrees(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ depth, features int }{{30, 30}, {100, 100}, {400, 400}, {1024, 3}, {1024, 1024}} {

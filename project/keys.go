@@ -102,7 +102,7 @@ func vocabulary() []key {
 	later("model.monotone", "features with a forced direction")
 
 	add("seed", "a whole number from 0", "1",
-		"The root of all randomness: equal data, file, seed and version give an equal bundle.",
+		"The root of all randomness: equal data, file, seed and version give an equal bundle, if the budget did not cut the search.",
 		func(r *reader, n ast.Node, p *Project) { r.seed(n, &p.Seed) })
 
 	cost := func(name, doc string, field func(*Cost) *float64) {

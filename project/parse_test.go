@@ -153,10 +153,10 @@ const minimal = "data: {source: a.csv, target: y}\n"
 func TestProblems(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, src, want string }{
-		{"empty file", "", `tandem.yaml: "data.source" is missing: where the rows are, relative to the folder of the file: CSV, TSV, JSON or Parquet, also compressed with gzip
-tandem.yaml: "data.target" is missing: the column to predict`},
-		{"only a comment", "# nothing\n", `tandem.yaml: "data.source" is missing: where the rows are, relative to the folder of the file: CSV, TSV, JSON or Parquet, also compressed with gzip
-tandem.yaml: "data.target" is missing: the column to predict`},
+		{"empty file", "", `tandem.yaml:1:1: "data.source" is missing: where the rows are, relative to the folder of the file: CSV, TSV, JSON or Parquet, also compressed with gzip
+tandem.yaml:1:1: "data.target" is missing: the column to predict`},
+		{"only a comment", "# nothing\n", `tandem.yaml:1:1: "data.source" is missing: where the rows are, relative to the folder of the file: CSV, TSV, JSON or Parquet, also compressed with gzip
+tandem.yaml:1:1: "data.target" is missing: the column to predict`},
 		{"no target", "data:\n  source: a.csv\n", `tandem.yaml:2:3: "data.target" is missing: the column to predict`},
 		{"empty target", "data:\n  source: a.csv\n  target:\n", `tandem.yaml:3:11: there is no value here; give one or remove the key`},
 		{"a list", "- a\n", "tandem.yaml:1:1: the file must be a list of `key: value` lines"},
@@ -184,12 +184,15 @@ tandem.yaml:2:33: "retrain.rollout" (promotion in steps through shadow and canar
 		{"too many reasons", minimal + "decision: {reasons: 11}\n", `tandem.yaml:2:21: a whole number from 0 to 10 must stand here`},
 		{"negative cost", minimal + "decision: {cost: {false_positive: -1}}\n", `tandem.yaml:2:35: -1 is out of range: it must be at least 0`},
 		{"infinite cost", minimal + "decision: {cost: {false_positive: .inf}}\n", `tandem.yaml:2:35: a number must stand here`},
-		{"no cost", minimal + "decision: {cost: {false_positive: 0, false_negative: 0}}\n", `tandem.yaml: decision.cost: both costs are 0, so every decision would be as good as any other; give at least one`},
+		{"no cost", minimal + "decision: {cost: {false_positive: 0, false_negative: 0}}\n", `tandem.yaml:2:12: decision.cost: both costs are 0, so every decision would be as good as any other; give at least one`},
 		{"reason for a protected column", "data: {source: a, target: y, protected: [age]}\ndecision: {reason_texts: {age: Your age}}\n", `tandem.yaml:2:27: column "age" is data.protected and is never a reason; remove its text`},
 		{"unknown gate", minimal + "gates: {acu: '>= 1'}\n", `tandem.yaml:2:9: unknown key "acu"; did you mean "auc"?`},
 		{"gate without rule", minimal + "gates: {auc: 0.8}\n", `tandem.yaml:2:14: "0.8" is not a rule such as ">= 0.80": one of >=, >, <=, < and a number, in quotes`},
-		{"gate of the other task", minimal + "model: {task: binary}\ngates: {rmse: '<= 1'}\n", `tandem.yaml: gates.rmse is a metric of regression, and model.task is binary`},
-		{"metric of the other task", minimal + "model: {task: regression, metric: auc}\n", `tandem.yaml: model.metric: auc needs a binary task; use rmse`},
+		{"gate of the other task", minimal + "model: {task: binary}\ngates: {rmse: '<= 1'}\n", `tandem.yaml:3:9: gates.rmse is a metric of regression, and model.task is binary`},
+		{"positive of a regression", "data: {source: a, target: y, positive: bad}\nmodel: {task: regression}\n", `tandem.yaml:1:30: data.positive has no meaning with model.task: regression; remove one of them`},
+		{"contradiction beside a mistake", "data: {source: a, target: y, id: y}\nmodel: {budget: x}\n", `tandem.yaml:1:34: column "y" is already data.target on line 1; a column has one part
+tandem.yaml:2:17: "x" is not a duration such as 60s, 6h, 1d or 2w`},
+		{"metric of the other task", minimal + "model: {task: regression, metric: auc}\n", `tandem.yaml:2:27: model.metric: auc needs a binary task; use rmse`},
 		{"half a hypothesis", minimal + "hypotheses:\n  - compare: x\n", `tandem.yaml:3:5: a hypothesis needs either compare and between, or associate`},
 		{"both hypotheses", minimal + "hypotheses: [{compare: x, between: y, associate: [x, y]}]\n", `tandem.yaml:2:14: a hypothesis needs either compare and between, or associate`},
 		{"three associates", minimal + "hypotheses: [{associate: [x, y, z]}]\n", `tandem.yaml:2:26: associate takes two columns, as in [Records, Status]`},

@@ -192,11 +192,9 @@ func parse(name, folder string, src []byte) (*Project, error) {
 	p.file = name
 	p.Dir = filepath.Dir(name)
 	p.Name = nameFrom(folder)
-	r := &reader{file: name, project: p}
+	r := &reader{file: name, project: p, places: map[string]place{}}
 	r.document(src)
-	if len(r.problems) == 0 {
-		r.check()
-	}
+	r.check()
 	if err := r.err(); err != nil {
 		return nil, err
 	}

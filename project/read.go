@@ -20,6 +20,7 @@ type reader struct {
 	file     string
 	project  *Project
 	problems []*Problem
+	places   map[string]place // of the keys that the file gives, by path
 }
 
 // Limits that no project file comes near. The syntax library takes time that
@@ -151,6 +152,7 @@ func (r *reader) section(path string, n ast.Node) {
 	r.pairs(n, func(word string, where place, value ast.Node) {
 		full := strings.TrimPrefix(path+"."+word, ".")
 		seen[word] = true
+		r.places[full] = where
 		k := lookup(full)
 		switch {
 		case k != nil && !k.Supported:
@@ -181,7 +183,7 @@ func (r *reader) section(path string, n ast.Node) {
 }
 
 func (r *reader) required(path string) {
-	r.fail(place{}, "%q is missing: %s", path, firstSentence(lookup(path).Doc))
+	r.fail(place{1, 1}, "%q is missing: %s", path, firstSentence(lookup(path).Doc))
 }
 
 func firstSentence(doc string) string {

@@ -112,6 +112,7 @@ func (r *reader) gates(n ast.Node, into *[]Gate) {
 			return
 		}
 		g.Metric = word
+		r.places["gates."+word] = where
 		*into = append(*into, g)
 	})
 }
@@ -177,14 +178,15 @@ func contains(words []string, w string) bool {
 	return false
 }
 
-// check finds contradictions between keys that are each in order.
+// check finds contradictions between keys. A key that is itself wrong has its
+// default here, so nothing is reported twice.
 func (r *reader) check() {
 	p := r.project
 	part := map[string]mention{}
 	for _, m := range p.columns {
 		switch m.key {
 		case "data.target", "data.time", "data.id", "data.group", "data.exclude", "data.protected":
-			if old, twice := part[m.column]; twice {
+			if old, twice := part[m.column]; twice && old.key != m.key {
 				r.fail(m.place, "column %q is already %s on line %d; a column has one part", m.column, old.key, old.line)
 				continue
 			}
@@ -198,24 +200,24 @@ func (r *reader) check() {
 	}
 	if p.Model.Task == "regression" {
 		if p.Data.Positive != "" {
-			r.fail(place{}, "data.positive has no meaning with model.task: regression; remove one of them")
+			r.fail(r.places["data.positive"], "data.positive has no meaning with model.task: regression; remove one of them")
 		}
 		if p.Model.Metric == "auc" || p.Model.Metric == "log_loss" {
-			r.fail(place{}, "model.metric: %s needs a binary task; use rmse", p.Model.Metric)
+			r.fail(r.places["model.metric"], "model.metric: %s needs a binary task; use rmse", p.Model.Metric)
 		}
 	}
 	if p.Model.Task == "binary" && p.Model.Metric == "rmse" {
-		r.fail(place{}, "model.metric: rmse needs model.task: regression; use auc or log_loss")
+		r.fail(r.places["model.metric"], "model.metric: rmse needs model.task: regression; use auc or log_loss")
 	}
 	for _, g := range p.Gates {
 		if p.Model.Task == "binary" && contains(regressionMetrics, g.Metric) {
-			r.fail(place{}, "gates.%s is a metric of regression, and model.task is binary", g.Metric)
+			r.fail(r.places["gates."+g.Metric], "gates.%s is a metric of regression, and model.task is binary", g.Metric)
 		}
 		if p.Model.Task == "regression" && contains(binaryMetrics, g.Metric) {
-			r.fail(place{}, "gates.%s is a metric of binary tasks, and model.task is regression", g.Metric)
+			r.fail(r.places["gates."+g.Metric], "gates.%s is a metric of binary tasks, and model.task is regression", g.Metric)
 		}
 	}
 	if c := p.Decision.Cost; c.FalsePositive == 0 && c.FalseNegative == 0 {
-		r.fail(place{}, "decision.cost: both costs are 0, so every decision would be as good as any other; give at least one")
+		r.fail(r.places["decision.cost"], "decision.cost: both costs are 0, so every decision would be as good as any other; give at least one")
 	}
 }

@@ -1,0 +1,49 @@
+package ingest
+
+import (
+	"encoding/csv"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+)
+
+// Reject is one row that could not be read.
+type Reject struct {
+	File   string // as the user named it
+	Line   int    // where the row begins, from 1; 0 in Parquet, which has no lines
+	Row    int    // data row of the file, from 1, the header not counted
+	Column string // "" when the row as a whole cannot be read
+	Value  string // the cell's text; "" when the row as a whole cannot be read
+	Reason string // "is not a number, ...": what is wrong and how to mend it
+	Raw    string // the row as the file has it; "" in Parquet
+}
+
+// WriteRejects writes rejects as CSV with the columns file, line, row, column,
+// value, reason and raw. The file is written beside path and then renamed, so
+// that path is never half a file; what was at path is replaced.
+func WriteRejects(path string, rejects []Reject) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if err != nil {
+		return fmt.Errorf("write rejects: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			f.Close()
+			os.Remove(f.Name())
+			err = fmt.Errorf("write rejects: %w", err)
+		}
+	}()
+	w := csv.NewWriter(f)
+	rows := [][]string{{"file", "line", "row", "column", "value", "reason", "raw"}}
+	for _, r := range rejects {
+		rows = append(rows, []string{r.File, strconv.Itoa(r.Line), strconv.Itoa(r.Row), r.Column, r.Value, r.Reason, r.Raw})
+	}
+	if err := w.WriteAll(rows); err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}

@@ -99,13 +99,18 @@ func tally(values, weights []float64) (distinct, mass []float64, missing bool) {
 			}
 		}
 		slices.Sort(sorted)
-		for i := 0; i < len(sorted); {
-			j := i + 1
-			for j < len(sorted) && sorted[j] == sorted[i] {
-				j++
+		count := 0
+		for i, x := range sorted {
+			if i == 0 || x != sorted[i-1] {
+				count++
 			}
-			distinct, mass = append(distinct, sorted[i]), append(mass, float64(j-i))
-			i = j
+		}
+		distinct, mass = make([]float64, 0, count), make([]float64, 0, count)
+		for i, begin := 1, 0; i <= len(sorted); i++ {
+			if i == len(sorted) || sorted[i] != sorted[begin] {
+				distinct, mass = append(distinct, sorted[begin]), append(mass, float64(i-begin))
+				begin = i
+			}
 		}
 		return distinct, mass, len(sorted) < len(values)
 	}
@@ -180,7 +185,7 @@ func between(a, b float64) float64 {
 	case math.IsInf(b, 1):
 		return math.MaxFloat64
 	}
-	e := a/2 + b/2 // the sum could overflow
+	e := float64(a/2) + float64(b/2) // a+b could overflow
 	if e < a || e >= b {
 		return a // neighbours, or so small that halving lost bits
 	}

@@ -106,26 +106,16 @@ func (m *matrix) fill(ctx context.Context, c crew, x learn.Matrix, row []int) er
 	tasks := (m.rows + blockRows - 1) / blockRows
 	special := make([][][2]bool, tasks) // per task and feature: missing seen, other seen
 	c.blocks(m.rows, func(begin, end int) {
-		if ctx.Err() != nil {
-			return
-		}
 		seen := make([][2]bool, len(m.features))
-		for k := range m.features {
-			f := &m.features[k]
-			block, slot := m.blocks[k/m.perBlock], k%m.perBlock
-			for i := begin; i < end; i++ {
-				bin := f.bin(x.Data[row[i]*x.Cols+f.column])
-				f.cells[i] = bin
-				block[i*blockWidth+slot] = bin
-				switch {
-				case bin == missingBin:
-					seen[k][0] = true
-				case bin == otherBin && f.categorical():
-					seen[k][1] = true
-				}
+		for ; begin < end; begin += fillRows {
+			if ctx.Err() != nil {
+				return
+			}
+			for k := range m.features {
+				m.fillFeature(k, x, row, begin, min(begin+fillRows, end), &seen[k])
 			}
 		}
-		special[begin/blockRows] = seen
+		special[(end-1)/blockRows] = seen
 	})
 	if err := ctx.Err(); err != nil {
 		return err
@@ -137,6 +127,27 @@ func (m *matrix) fill(ctx context.Context, c crew, x learn.Matrix, row []int) er
 		}
 	}
 	return nil
+}
+
+// fillRows is how many rows are binned feature by feature at a time: few
+// enough for their values to stay in the cache.
+const fillRows = 512
+
+// fillFeature computes the bins of feature k in the rows begin..end-1.
+func (m *matrix) fillFeature(k int, x learn.Matrix, row []int, begin, end int, seen *[2]bool) {
+	f := &m.features[k]
+	block, slot := m.blocks[k/m.perBlock], k%m.perBlock
+	for i := begin; i < end; i++ {
+		bin := f.bin(x.Data[row[i]*x.Cols+f.column])
+		f.cells[i] = bin
+		block[i*blockWidth+slot] = bin
+		switch {
+		case bin == missingBin:
+			seen[0] = true
+		case bin == otherBin && f.categorical():
+			seen[1] = true
+		}
+	}
 }
 
 // like returns the columns of other rows, cut into the bins of m.

@@ -14,6 +14,7 @@ import (
 	"github.com/tandem-ml/tandem/bundle"
 	"github.com/tandem-ml/tandem/data"
 	"github.com/tandem-ml/tandem/data/ingest"
+	"github.com/tandem-ml/tandem/science/explain"
 )
 
 // scored is a source encoded for a bundle: row i is data row i of the source,
@@ -149,7 +150,7 @@ func ExplainRows(ctx context.Context, b *bundle.Bundle, source string, w io.Writ
 		if problem := s.bad[i]; problem != nil {
 			err = enc.Encode(map[string]string{"error": problem.Error()})
 		} else {
-			err = enc.Encode(explainRow(b, s.rows.Row(i)))
+			err = enc.Encode(explain.Row(&b.Model, s.rows.Row(i)))
 		}
 		if err != nil {
 			return 0, 0, err

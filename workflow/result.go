@@ -29,12 +29,13 @@ type TrainResult struct {
 type LeaderboardLine struct {
 	bundle.LeaderboardRow
 	Seconds float64 `json:"seconds"`
+	Note    string  `json:"note,omitempty"` // what a reader should know of it
 }
 
 func lines(rows []tune.Row) []LeaderboardLine {
 	out := make([]LeaderboardLine, len(rows))
 	for i, r := range rows {
-		out[i] = LeaderboardLine{r.LeaderboardRow, r.Seconds}
+		out[i] = LeaderboardLine{r.LeaderboardRow, r.Seconds, r.Note}
 	}
 	return out
 }
@@ -58,7 +59,7 @@ func (t *Training) JSON() TrainResult {
 		Task: t.Bundle.Manifest.Task, Metric: t.Facts.Metric, Model: t.Facts.Chosen, Bundle: t.Bundle.ID(),
 		Seconds: t.Seconds, Complete: t.Facts.Complete,
 		Holdout:  holdoutJSON(t.Eval.Rows, t.Eval.Facts.Measures, t.Bundle.Decision.Threshold, t.Eval.Facts.Confusion),
-		Baseline: t.Eval.Baseline, Leaderboard: lines(t.Facts.Leaderboard),
+		Baseline: t.Eval.Baseline, Leaderboard: t.Facts.Leaderboard,
 	}
 }
 
@@ -85,7 +86,7 @@ func (r *Run) JSON() RunResult {
 		TrainResult: TrainResult{
 			Task: c.Task, Metric: c.Metric, Model: c.Chosen, Bundle: r.Bundle.ID(), Seconds: r.Seconds, Complete: r.Trained.Complete,
 			Holdout:  holdoutJSON(c.Split.Holdout, c.Holdout, c.Threshold, c.Confusion),
-			Baseline: c.Baseline, Leaderboard: lines(r.Trained.Leaderboard),
+			Baseline: c.Baseline, Leaderboard: r.Trained.Leaderboard,
 		},
 		Name: r.Project.Name, File: r.Path, Out: r.Out, Stages: r.Stages, Ran: ran, Gates: c.Gates,
 	}
@@ -135,7 +136,7 @@ func measuresText(b *strings.Builder, measures map[string]bundle.Measure, baseli
 }
 
 // cardText is the summary that run and train print.
-func cardText(c bundle.Card, board []tune.Row) string {
+func cardText(c bundle.Card, board []LeaderboardLine) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\nleaderboard, out of fold on %d training rows\n", c.Split.Train)
 	for _, r := range board {

@@ -19,7 +19,6 @@ import (
 	"github.com/tandem-ml/tandem/science/explore"
 	"github.com/tandem-ml/tandem/science/hypothesis"
 	"github.com/tandem-ml/tandem/science/report"
-	"github.com/tandem-ml/tandem/science/tune"
 )
 
 // The stages' own versions: raised when a stage would make other output from
@@ -49,12 +48,12 @@ type Run struct {
 
 // TrainFacts is what is kept of a training beside its bundle.
 type TrainFacts struct {
-	Split       evaluate.Split `json:"split"`
-	Leaderboard []tune.Row     `json:"leaderboard"`
-	Chosen      string         `json:"chosen"`
-	Metric      string         `json:"metric"`
-	Complete    bool           `json:"complete"`
-	Seconds     float64        `json:"seconds"`
+	Split       evaluate.Split    `json:"split"`
+	Leaderboard []LeaderboardLine `json:"leaderboard"`
+	Chosen      string            `json:"chosen"`
+	Metric      string            `json:"metric"`
+	Complete    bool              `json:"complete"`
+	Seconds     float64           `json:"seconds"`
 }
 
 // RunProject runs the stages of the project in dir. A stage whose inputs,
@@ -67,11 +66,11 @@ func RunProject(ctx context.Context, dir string, opt Options) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	cache, err := pipeline.Open(filepath.Join(dir, ".tandem", "cache"))
+	cache, err := pipeline.Open(filepath.Join(dir, ".tandem", "cache"), pipeline.Options{
+		Notify: func(message string) { opt.Talk.Line("            %s", message) }})
 	if err != nil {
 		return nil, err
 	}
-	defer cache.Close()
 	s := &session{project: p, cache: cache, opt: opt, out: make(map[string]pipeline.Output)}
 	run := &Run{Project: p, Out: filepath.Join(dir, "out")}
 	opt.Talk.Line("run %s", p.Name)

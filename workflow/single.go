@@ -192,10 +192,7 @@ func Init(ctx context.Context, source, path string, opt Options) ([]string, erro
 	if rel, err := filepath.Rel(filepath.Dir(path), source); err == nil && !strings.Contains(source, "://") {
 		relative = rel
 	}
-	text, notes, err := project.Init(res.Table, &profile, relative)
-	if err != nil {
-		return nil, err
-	}
+	text, notes := project.Init(res.Table, &profile, relative)
 	return notes, writeBytes(path, text)
 }
 

@@ -35,7 +35,7 @@ type Options struct {
 type Trained struct {
 	Bundle      *bundle.Bundle
 	Split       evaluate.Split
-	Leaderboard []tune.Row
+	Leaderboard []LeaderboardLine
 	Chosen      string
 	Metric      string
 	Complete    bool
@@ -121,7 +121,7 @@ func train(ctx context.Context, in *Ingested, spec *project.Project, opt Options
 		return nil, err
 	}
 	return &Trained{
-		Bundle: b, Split: split, Leaderboard: search.Leaderboard,
+		Bundle: b, Split: split, Leaderboard: lines(search.Leaderboard),
 		Chosen: search.Leaderboard[search.Chosen].Learner, Metric: search.Metric,
 		Complete: search.Complete, Seconds: time.Since(start).Seconds(),
 	}, nil
@@ -143,15 +143,11 @@ func assemble(in *Ingested, spec *project.Project, p prepared, split evaluate.Sp
 	for _, m := range search.Members {
 		b.Manifest.Members = append(b.Manifest.Members, bundle.MemberInfo{Learner: m.Learner, Weight: m.Weight})
 	}
-	if in.Target.Task == bundle.Binary {
-		if err := calibrate(&model, in.Target, spec, p, split.Calibration); err != nil {
-			return nil, err
-		}
-	}
-	if err := model.Compile(); err != nil {
+	ready, err := calibrated(model, in.Target, spec, p, split.Calibration)
+	if err != nil {
 		return nil, err
 	}
-	b.Model = model
+	b.Model = *ready
 	proof := split.Holdout
 	if len(proof) == 0 {
 		proof = split.Calibration
@@ -164,31 +160,33 @@ func assemble(in *Ingested, spec *project.Project, p prepared, split evaluate.Sp
 	return b, nil
 }
 
-// calibrate fits the map from margin to probability and the threshold on rows
-// that the members have not seen.
-func calibrate(model *bundle.Model, target Target, spec *project.Project, p prepared, rows []int) error {
+// calibrated returns the model with its link from margin to score. For a
+// binary task the link and the threshold are fitted on rows that the members
+// have not seen.
+func calibrated(model bundle.Model, target Target, spec *project.Project, p prepared, rows []int) (*bundle.Model, error) {
+	if target.Task == bundle.Regression {
+		return bundle.NewModel(model)
+	}
+	model.Decision = bundle.Decision{
+		Positive: target.Positive, Negative: target.Negative, Threshold: 0.5,
+		FalsePositive: spec.Decision.Cost.FalsePositive, FalseNegative: spec.Decision.Cost.FalseNegative,
+	}
 	model.Calibration = bundle.Calibration{Method: "sigmoid", A: 1}
-	if err := model.Compile(); err != nil {
-		return err
+	raw, err := bundle.NewModel(model)
+	if err != nil {
+		return nil, err
 	}
 	part := take(p, rows)
-	margin := make([]float64, part.rows.N)
-	score := make([]float64, part.rows.N)
-	model.ScoreRows(margin, score, part.rows)
-	var err error
+	margin, score := make([]float64, part.rows.N), make([]float64, part.rows.N)
+	raw.ScoreRows(margin, score, part.rows)
 	if model.Calibration, err = evaluate.Calibrate(margin, part.y); err != nil {
-		return err
+		return nil, err
 	}
-	if err := model.Compile(); err != nil {
-		return err
+	for i, m := range margin {
+		score[i] = model.Calibration.Score(m)
 	}
-	model.ScoreRows(margin, score, part.rows)
-	model.Decision = bundle.Decision{
-		Positive: target.Positive, Negative: target.Negative,
-		FalsePositive: spec.Decision.Cost.FalsePositive, FalseNegative: spec.Decision.Cost.FalseNegative,
-		Threshold: evaluate.Threshold(score, part.y, spec.Decision.Cost.FalsePositive, spec.Decision.Cost.FalseNegative),
-	}
-	return nil
+	model.Decision.Threshold = evaluate.Threshold(score, part.y, spec.Decision.Cost.FalsePositive, spec.Decision.Cost.FalseNegative)
+	return bundle.NewModel(model)
 }
 
 // take returns the given rows of p, copied.

@@ -1,0 +1,3 @@
+package workflow
+import "net/http"
+func (s *service) pages() http.Handler { return nil }

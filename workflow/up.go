@@ -1,0 +1,168 @@
+package workflow
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"time"
+
+	"github.com/tandem-ml/tandem/bundle"
+	"github.com/tandem-ml/tandem/data"
+	"github.com/tandem-ml/tandem/engineering/registry"
+	"github.com/tandem-ml/tandem/engineering/serve"
+	"github.com/tandem-ml/tandem/project"
+)
+
+// UpOptions are the settings of [Up].
+type UpOptions struct {
+	Options
+	Address string                // host:port; "": the project's
+	Logger  *slog.Logger          // the server's own log; nil: silent
+	Ready   func(url string)      // called once the server answers; may be nil
+	alarm   func(id, text string) // told of alarms; for the demo
+}
+
+// Up runs what is stale, registers the bundle, and serves the project's
+// champion until ctx ends. A new bundle becomes champion if the project's
+// gates hold; if they do not, the champion that was there goes on answering,
+// and without one the error is ErrNotHeld.
+func Up(ctx context.Context, dir string, opt UpOptions) error {
+	p, err := project.Load(dir)
+	if err != nil {
+		return err
+	}
+	address := opt.Address
+	if address == "" {
+		address = p.Serve.Address
+	}
+	// The port and the lock first: neither failure should follow a training.
+	listener, err := serve.Listen(address)
+	if err != nil {
+		return err
+	}
+	defer listener.Close() // harmless after serving has closed it
+	s, err := openService(ctx, p, opt.Talk, opt.Logger)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	s.watch.alarm = opt.alarm
+	run, err := RunProject(ctx, dir, opt.Options)
+	if err != nil {
+		return err
+	}
+	if err := s.enter(ctx, run); err != nil {
+		return err
+	}
+	return s.serve(ctx, listener, opt.Ready)
+}
+
+// enter registers a run's bundle and decides whether it is the champion.
+func (s *service) enter(ctx context.Context, run *Run) error {
+	name := s.project.Name
+	content, err := os.ReadFile(run.Path)
+	if err != nil {
+		return err
+	}
+	known, err := s.registry.Versions(ctx, name)
+	if err != nil {
+		return err
+	}
+	v, err := s.registry.AddVersion(ctx, name, run.Bundle.ID(), content, "run")
+	if err != nil {
+		return err
+	}
+	fresh := true
+	for _, k := range known {
+		fresh = fresh && k.Bundle != v.Bundle
+	}
+	_, has, err := s.registry.Alias(ctx, name, registry.Champion)
+	if err != nil {
+		return err
+	}
+	held := GatesHeld(run.Bundle.Card)
+	if fresh {
+		if err := s.record(ctx, run, held); err != nil {
+			return err
+		}
+	}
+	switch {
+	case held == nil && (fresh || !has):
+		err = s.registry.Promote(ctx, registry.Promotion{Project: name, Alias: registry.Champion, Version: v.Number,
+			Reason: "the gates of the project held", Evidence: run.Bundle.Card.Gates})
+		if err != nil {
+			return err
+		}
+	case held != nil && !has:
+		return data.WithHint(fmt.Errorf("nothing is served: %w", held), "mend the data or the gates of tandem.yaml; the report is in %s", run.Out)
+	case held != nil:
+		s.refused = held.Error()
+		s.talk.Line("  refused   version %d: %v; the champion stays", v.Number, held)
+	}
+	if err := s.watch.catchUp(ctx); err != nil {
+		return err
+	}
+	return s.follow(ctx)
+}
+
+// record writes a run into the registry, with the refusal if there was one.
+func (s *service) record(ctx context.Context, run *Run, held error) error {
+	outcome := "done"
+	if held != nil {
+		outcome = held.Error()
+		if err := s.registry.Audit(ctx, s.project.Name, "refused", map[string]any{
+			"bundle": run.Bundle.ID(), "reason": outcome, "gates": run.Bundle.Card.Gates}); err != nil {
+			return err
+		}
+	}
+	measures, err := json.Marshal(run.Bundle.Card.Holdout)
+	if err != nil {
+		return err
+	}
+	end := time.Now()
+	_, err = s.registry.AddRun(ctx, registry.Run{Project: s.project.Name, Kind: "run", Outcome: outcome, Metrics: measures,
+		Bundle: run.Bundle.ID(), Start: end.Add(-time.Duration(run.Seconds * float64(time.Second))), End: end})
+	return err
+}
+
+// serve answers on l until ctx ends.
+func (s *service) serve(ctx context.Context, l net.Listener, ready func(string)) error {
+	following, stop := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.run(following)
+	}()
+	defer func() {
+		stop()
+		<-done
+	}()
+	url := "http://" + l.Addr().String()
+	s.talk.Line("  serving   %s version %d on %s   (Ctrl-C stops)", s.project.Name, s.champion.Number, url)
+	if ready != nil {
+		ready(url)
+	}
+	return s.server.Serve(ctx, l)
+}
+
+// ServeBundles answers with bundles alone, without a project: nothing is
+// logged, watched or renewed. The model's name is that of its file.
+func ServeBundles(ctx context.Context, bundles map[string]*bundle.Bundle, opt UpOptions) error {
+	l, err := serve.Listen(opt.Address)
+	if err != nil {
+		return err
+	}
+	server := serve.New(serve.Options{Logger: opt.Logger})
+	for name, b := range bundles {
+		server.Swap(serve.Model{Project: name, Bundle: b})
+	}
+	url := "http://" + l.Addr().String()
+	opt.Talk.Line("serving %d models on %s; decisions are answered and not kept   (Ctrl-C stops)", len(bundles), url)
+	if opt.Ready != nil {
+		opt.Ready(url)
+	}
+	return server.Serve(ctx, l)
+}

@@ -1,6 +1,9 @@
 package tree_test
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -255,6 +258,27 @@ func TestContributionsAddUpInDeepTrees(t *testing.T) {
 				t.Errorf("depth %d, %d features: base + contributions = %v, margin %v", c.depth, c.features, sum, want)
 			}
 		}
+	}
+}
+
+// Reasons are replayed years later, on other machines: their bits are fixed
+// like those of margins. The hash is what GOAMD64=v1 and v3 both give.
+func TestGoldenBits(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(10, 10))
+	categories := []int{0, 4, 0, 0, 9, 0, 0, 0, 0, 0}
+	f := treetest.Random(rng, categories, 50, 31)
+	e := tree.NewExplainer(f)
+	h := sha256.New()
+	part := make([]float64, f.Features)
+	for range 100 {
+		row := treetest.Row(rng, categories)
+		base := e.Contributions(part, row)
+		_ = binary.Write(h, binary.LittleEndian, append(part, base, f.Margin(row)))
+	}
+	const want = "67f5f58de2e54360c3d1ac084cc5123077b12ca7ffaf2ef4676d365067e2cfa7"
+	if got := hex.EncodeToString(h.Sum(nil)); got != want {
+		t.Errorf("bits differ: hash %s, want %s", got, want)
 	}
 }
 

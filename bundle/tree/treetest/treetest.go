@@ -14,7 +14,7 @@ import (
 // Random returns a forest of that many trees with at most leaves leaves each.
 // Feature j is a number if categories[j] is 0, else a code below categories[j].
 func Random(rng *rand.Rand, categories []int, trees, leaves int) *tree.Forest {
-	f := &tree.Forest{Features: len(categories), Base: rng.NormFloat64(), Root: []int32{0}}
+	f := &tree.Forest{Features: len(categories), Base: 4*rng.Float64() - 2, Root: []int32{0}}
 	for range trees {
 		g := grower{f: f, rng: rng, categories: categories}
 		root := g.leaf(1 + rng.Float64()*1000)
@@ -44,7 +44,7 @@ func (g *grower) leaf(cover float64) int32 {
 	f.Right = append(f.Right, -1)
 	f.MissingLeft = append(f.MissingLeft, false)
 	f.Set = append(f.Set, -1)
-	f.Value = append(f.Value, g.rng.NormFloat64())
+	f.Value = append(f.Value, 4*g.rng.Float64()-2)
 	f.Cover = append(f.Cover, math.Floor(cover))
 	return int32(len(f.Feature) - 1)
 }

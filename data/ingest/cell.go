@@ -141,7 +141,7 @@ func parseNumber(b []byte) (float64, shape) {
 		} else {
 			x *= powers[power]
 		}
-		if negative {
+		if negative && x != 0 { // there is one zero
 			x = -x
 		}
 		return x, s

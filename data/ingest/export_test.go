@@ -1,0 +1,73 @@
+package ingest
+
+import (
+	"bytes"
+	"io"
+)
+
+// WriteParquet writes the result of a query as a Parquet file.
+func WriteParquet(query, path string) error {
+	db, err := openDatabase()
+	if err != nil {
+		return err
+	}
+	defer db.close()
+	q, err := db.query("COPY ("+query+" WHERE ? <> '') TO '"+path+"' (FORMAT parquet)", "-")
+	if err != nil {
+		return err
+	}
+	defer q.close()
+	_, err = q.next()
+	return err
+}
+
+// Cells reads all records of a text, CSV or JSON lines, and returns the cells'
+// texts, the lines on which records begin, and the complaints. A missing cell is
+// "∅". comma is 0 for JSON lines.
+func Cells(r io.Reader, comma byte) (header []string, cells [][]string, at []int, bad []string, err error) {
+	in := &input{r: r, format: formatLines, close: func() error { return nil }}
+	var s scanner
+	if comma != 0 {
+		s, err = newCSVScanner("test", in, comma)
+	} else {
+		s, err = newJSONScanner("test", in, nil)
+	}
+	if err != nil {
+		return nil, nil, nil, nil, err
+	}
+	for {
+		rec, err := s.next()
+		if err == io.EOF {
+			return s.names(), cells, at, bad, nil
+		}
+		if err != nil {
+			return nil, nil, nil, nil, err
+		}
+		var row []string
+		for _, c := range rec.cells {
+			if c.form == absent {
+				row = append(row, "∅")
+				continue
+			}
+			row = append(row, string(bytes.Clone(c.text)))
+		}
+		if rec.bad != "" {
+			row = nil
+		}
+		cells, at, bad = append(cells, row), append(at, rec.line), append(bad, rec.bad)
+	}
+}
+
+// ParseNumber reads a number; ok is false if b is none.
+func ParseNumber(b []byte) (x float64, ok bool) {
+	x, shape := parseNumber(b)
+	return x, shape != notNumber
+}
+
+// ParseTime reads a time written year first ("ymd"), "dmy" or "mdy".
+func ParseTime(s, order string) (us int64, ok bool) {
+	return parseTime([]byte(s), map[string]layout{"ymd": ymd, "dmy": dmy, "mdy": mdy}[order])
+}
+
+// Sniff tells the separator of a sample.
+func Sniff(s string) string { return string(sniff([]byte(s), true)) }

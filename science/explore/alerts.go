@@ -1,0 +1,302 @@
+package explore
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/tandem-ml/tandem/chart"
+	"github.com/tandem-ml/tandem/data"
+)
+
+// Alert is something worth a person's look: what it is, the figure that shows
+// it, and what to do.
+type Alert struct {
+	// Kind is one of leakage, target, missing_predicts_target, few_rows,
+	// near_copy, duplicates, infinite, mostly_missing, identifier,
+	// high_cardinality, spellings, imbalance, all_missing, constant, protected.
+	Kind     string `json:"kind"`
+	Severity string `json:"severity"` // "high", "medium" or "low"
+	Column   string `json:"column,omitempty"`
+	What     string `json:"what"`
+	Evidence string `json:"evidence"`
+	Do       string `json:"do"`
+}
+
+// Sentence returns the alert as one sentence for a model's card.
+func (a Alert) Sentence() string { return a.What + ": " + a.Evidence + "." }
+
+// The figures from which on something is an alert.
+const (
+	leakAUC         = 0.99
+	leakCorrelation = 0.995
+	leakClass       = 20 // rows of each class that a leakage alert needs
+	mostly          = 0.5
+	manyValues      = 100  // distinct categories
+	imbalanced      = 0.10 // share of the rarer class: note it
+	veryImbalanced  = 0.01 // a warning
+	fewRows         = 200
+	missingZ        = 4.0  // standard errors: p < 0.0001, so that a hundred columns give no false alarm
+	missingGap      = 0.05 // and the rates must differ by so much, or by half of the lesser
+)
+
+var ranks = map[string]int{"high": 0, "medium": 1, "low": 2}
+
+// alerts returns all alerts, by severity, then in the order of their checks,
+// then in table order.
+func alerts(t *data.Table, p *Page, copies []nearCopy) []Alert {
+	var out []Alert
+	out = append(out, tableAlerts(p)...)
+	if p.Target != nil {
+		out = append(out, targetAlerts(p.Target)...)
+	}
+	usable := func(f func(Column) *Alert) {
+		for _, c := range p.Columns {
+			if a := f(c); a != nil {
+				a.Column = c.Name
+				out = append(out, *a)
+			}
+		}
+	}
+	usable(func(c Column) *Alert { return leak(c, p.Target) })
+	usable(func(c Column) *Alert { return missingTells(c, p.Target) })
+	for _, c := range copies {
+		out = append(out, Alert{"near_copy", "medium", c.column, quote(c.column) + " is nearly a copy of " + quote(c.of), c.evidence,
+			"leave one of the two out; together they share their importance and hide it"})
+	}
+	for i, c := range p.Columns {
+		out = append(out, columnAlerts(t.Columns[i], c)...)
+	}
+	slices.SortStableFunc(out, func(a, b Alert) int { return ranks[a.Severity] - ranks[b.Severity] })
+	return out
+}
+
+func quote(name string) string { return chart.Clean(name, 60) }
+
+func tableAlerts(p *Page) []Alert {
+	var out []Alert
+	o := p.Overview
+	if o.Rows < fewRows {
+		out = append(out, Alert{Kind: "few_rows", Severity: "medium", What: "The table is small", Evidence: plural(int64(o.Rows), "row"),
+			Do: "treat every figure as a rough one; a model needs some hundred rows of each outcome"})
+	}
+	if o.Duplicates > 0 {
+		severity := "low"
+		if o.Duplicates*100 >= o.Rows {
+			severity = "medium"
+		}
+		out = append(out, Alert{Kind: "duplicates", Severity: severity, What: "Rows occur more than once",
+			Evidence: fmt.Sprintf("%s of %s rows (%s) equal an earlier one", chart.Count(int64(o.Duplicates)), chart.Count(int64(o.Rows)), chart.Percent(float64(o.Duplicates)/float64(o.Rows))),
+			Do:       "find out whether they are repeated records; equal rows in training and holdout make a model look better than it is"})
+	}
+	return out
+}
+
+func targetAlerts(t *Target) []Alert {
+	var out []Alert
+	add := func(kind, severity, what, evidence, do string) {
+		out = append(out, Alert{kind, severity, t.Name, what, evidence, do})
+	}
+	name := quote(t.Name)
+	switch {
+	case t.Known == 0:
+		add("target", "high", "The target "+name+" is missing everywhere", "no row has a value", "name another column as the target")
+		return out
+	case t.Task == "none" && len(t.Values) == 1:
+		add("target", "high", "The target "+name+" has one value only", "every row says "+quote(t.Values[0].Value), "name another column as the target, or add rows with the other outcome")
+	case t.Task == "none":
+		add("target", "medium", "The target "+name+" has several classes", "more than two values", "give the positive value to explore it against all others")
+	case t.Task == "binary":
+		rare := min(float64(t.Rate), 1-float64(t.Rate))
+		if rare == 0 {
+			add("target", "high", "The target "+name+" has one class only", "every known row is on one side", "add rows with the other outcome")
+		} else if rare < imbalanced {
+			severity := "low"
+			if rare < veryImbalanced {
+				severity = "medium"
+			}
+			n := int64(math.Round(rare * float64(t.Known)))
+			add("imbalance", severity, "One class of "+name+" is rare", fmt.Sprintf("%s of the rows (%s)", chart.Percent(rare), chart.Count(n)),
+				fmt.Sprintf("do not judge by accuracy: always naming the larger class is right in %s", chart.Percent(1-rare)))
+		}
+	}
+	if t.Missing > 0 {
+		add("target", "medium", "The target "+name+" is missing in some rows", fmt.Sprintf("%s of %s", plural(t.Missing, "row"), chart.Count(t.Missing+int64(t.Known))),
+			"such rows are left out; make sure that they are not of a kind of their own (rejected, still open)")
+	}
+	return out
+}
+
+func leak(c Column, t *Target) *Alert {
+	if c.Relation == nil || t == nil {
+		return nil
+	}
+	s := float64(c.Relation.Strength)
+	a := &Alert{Kind: "leakage", Severity: "high", What: quote(c.Name) + " may give the target away",
+		Do: "find out when it becomes known; if only after the outcome, put it in data.exclude"}
+	switch {
+	case c.Relation.Measure == "auc" && s > leakAUC && math.Round(min(float64(t.Rate), 1-float64(t.Rate))*float64(t.Known)) >= leakClass:
+		a.Evidence = "alone it ranks the target with an AUC of " + precise(s)
+	case c.Relation.Measure != "auc" && s > leakCorrelation && t.Known >= 2*leakClass:
+		a.Evidence = "alone it has a " + c.Relation.Measure + " with the target of " + precise(s)
+	default:
+		return nil
+	}
+	return a
+}
+
+func missingTells(c Column, t *Target) *Alert {
+	r := c.Relation
+	if r == nil || t == nil || math.Abs(float64(r.MissingZ)) < missingZ {
+		return nil
+	}
+	with, without := float64(r.RatePresent), float64(r.RateMissing)
+	gap, text := math.Abs(with-without), chart.Percent
+	if t.Task == "regression" {
+		text = chart.Short
+	} else if gap < missingGap && gap < min(with, without)/2 {
+		return nil
+	}
+	return &Alert{Kind: "missing_predicts_target", Severity: "medium", What: "Whether " + quote(c.Name) + " is missing goes with the target",
+		Evidence: fmt.Sprintf("%s where it is missing, %s where it is not", text(without), text(with)),
+		Do:       "find out why it is missing; if the outcome decides whether it is recorded, this is leakage"}
+}
+
+func columnAlerts(col *data.Column, c Column) []Alert {
+	var out []Alert
+	name := quote(c.Name)
+	add := func(kind, severity, what, evidence, do string) {
+		out = append(out, Alert{kind, severity, c.Name, what, evidence, do})
+	}
+	if c.Role == data.Protected {
+		add("protected", "low", name+" is protected", "named in data.protected", "nothing; it is never scored and never a reason, and serves to check fairness")
+	}
+	if c.Role == data.Target {
+		return out
+	}
+	if c.Count == 0 {
+		if c.Missing > 0 {
+			add("all_missing", "low", name+" is empty", "every value is missing", "nothing; it is left out")
+		}
+		return out
+	}
+	if n := c.Number; n != nil && n.PosInf+n.NegInf > 0 {
+		add("infinite", "medium", name+" holds infinities", fmt.Sprintf("%s, %s of them negative", plural(n.PosInf+n.NegInf, "value"), chart.Count(n.NegInf)),
+			"look for a division by zero upstream; trees order them as values, other models see them cut to the range")
+	}
+	if c.MissingRate > mostly {
+		add("mostly_missing", "medium", name+" is mostly missing", chart.Percent(float64(c.MissingRate))+" of the rows", "keep it only if the rows that have it are of a kind you want to know")
+	}
+	if c.Distinct == 1 && c.Missing == 0 {
+		add("constant", "low", name+" has one value only", "every row says "+quote(firstValue(col)), "nothing; it is left out")
+	}
+	if c.Role != data.ID && identifies(col, c) {
+		add("identifier", "medium", name+" looks like an identifier", fmt.Sprintf("%s distinct values in %s", chart.Count(c.Distinct), plural(c.Count, "row")),
+			"name it in data.id, or exclude it: a model would learn rows by heart")
+	} else if col.Kind == data.Category && c.Distinct > manyValues && c.Role == data.Feature {
+		add("high_cardinality", "low", name+" has many values", chart.Count(c.Distinct)+" distinct", "group rare values if you can; new ones will come in production")
+	}
+	if groups := spellings(col); len(groups) > 0 {
+		add("spellings", "medium", name+" spells values in more than one way", groups[0]+more(len(groups)-1), "make them one at the source")
+	}
+	return out
+}
+
+func firstValue(col *data.Column) string {
+	for i := range col.Len() {
+		if !col.Missing(i) {
+			return col.Format(i)
+		}
+	}
+	return ""
+}
+
+func more(n int) string {
+	if n <= 0 {
+		return ""
+	}
+	return fmt.Sprintf(", and %s", plural(int64(n), "more group"))
+}
+
+func plural(n int64, word string) string {
+	if n == 1 {
+		return "1 " + word
+	}
+	return chart.Count(n) + " " + word + "s"
+}
+
+// identifies reports whether every value occurs once and looks given out
+// rather than measured: texts and categories that never repeat, and whole
+// numbers that never repeat and fill their range, or only rise or only fall.
+func identifies(col *data.Column, c Column) bool {
+	if c.Count < 20 || float64(c.Distinct) < 0.97*float64(c.Count) { // Distinct is an estimate beyond 1,000
+		return false
+	}
+	switch col.Kind {
+	case data.Category, data.Text:
+		return col.Kind == data.Category || short(col)
+	case data.Number:
+		if !c.Number.Whole || c.Number.PosInf+c.Number.NegInf > 0 {
+			return false
+		}
+		if span := float64(c.Number.Max) - float64(c.Number.Min); span < 1.5*float64(c.Count) {
+			return true
+		}
+		return monotone(col.Numbers)
+	}
+	return false
+}
+
+// short reports whether texts are short enough to be keys rather than prose.
+func short(col *data.Column) bool {
+	total, n := 0, 0
+	for _, s := range col.Texts {
+		if s != "" {
+			total += len(s)
+			n++
+		}
+	}
+	return n > 0 && total <= 40*n
+}
+
+func monotone(v []float64) bool {
+	up, down := true, true
+	last := math.NaN()
+	for _, x := range v {
+		if math.IsNaN(x) {
+			continue
+		}
+		up = up && !(x <= last)
+		down = down && !(x >= last)
+		if !up && !down {
+			return false
+		}
+		last = x
+	}
+	return true
+}
+
+// spellings returns the values of a category column that differ in case or
+// white space alone, each group as `"Yes", "yes "`, in dictionary order.
+func spellings(col *data.Column) []string {
+	if col.Kind != data.Category || len(col.Dict) > 10_000 {
+		return nil
+	}
+	groups := map[string][]string{}
+	var order []string
+	for _, v := range col.Dict {
+		key := strings.ToLower(strings.Join(strings.Fields(v), " "))
+		if len(groups[key]) == 0 {
+			order = append(order, key)
+		}
+		groups[key] = append(groups[key], fmt.Sprintf("%q", chart.Clean(v, 40)))
+	}
+	var out []string
+	for _, key := range order {
+		if g := groups[key]; len(g) > 1 {
+			out = append(out, strings.Join(g[:min(len(g), 4)], ", "))
+		}
+	}
+	return out
+}

@@ -1,3 +1,5 @@
 package workflow
+
 import "net/http"
+
 func (s *service) pages() http.Handler { return nil }

@@ -135,11 +135,17 @@ func measuresText(b *strings.Builder, measures map[string]bundle.Measure, baseli
 	}
 }
 
+// shownRows is how many rows of a leaderboard are printed; the report has all.
+const shownRows = 8
+
 // cardText is the summary that run and train print.
 func cardText(c bundle.Card, board []LeaderboardLine) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "\nleaderboard, out of fold on %d training rows\n", c.Split.Train)
-	for _, r := range board {
+	fmt.Fprintf(&b, "\nleaderboard of %d candidates, out of fold on %d training rows\n", len(board), c.Split.Train)
+	for i, r := range board {
+		if i >= shownRows && r.Learner != c.Chosen && i != len(board)-1 {
+			continue
+		}
 		mark := " "
 		if r.Learner == c.Chosen {
 			mark = "*"

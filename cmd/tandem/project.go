@@ -52,11 +52,7 @@ func (s *shared) runCommand() *cobra.Command {
 		Use: "run [DIR]", GroupID: "science", Args: cobra.MaximumNArgs(1),
 		Short: "Run a project's stages, from raw file to verified bundle; unchanged ones come from the cache",
 		RunE: func(c *cobra.Command, args []string) error {
-			dir := "."
-			if len(args) == 1 {
-				dir = args[0]
-			}
-			run, err := workflow.RunProject(c.Context(), dir, workflow.Options{Workers: workers, Talk: s.talk()})
+			run, err := workflow.RunProject(c.Context(), folder(args), workflow.Options{Workers: workers, Talk: s.talk()})
 			if err != nil {
 				return err
 			}

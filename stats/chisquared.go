@@ -133,15 +133,15 @@ func noncentrality(stat, df float64) (low, high float64) {
 		return (root - z95) * (root - z95), (root + z95) * (root + z95)
 	}
 	bound := func(prob float64) float64 {
-		// The distribution function falls as the parameter grows.
-		if noncentralCDF(stat, df, 0) <= prob {
+		// The distribution function falls as the parameter grows; at 0 it is central.
+		if 1-ChiSquaredPValue(stat, df) <= prob {
 			return 0
 		}
-		inside, outside := 0.0, 1.0
+		inside, outside := 0.0, stat+1
 		for noncentralCDF(stat, df, outside) > prob {
 			outside *= 2
 		}
-		for range 50 {
+		for outside-inside > 1e-10*outside {
 			middle := (inside + outside) / 2
 			if noncentralCDF(stat, df, middle) > prob {
 				inside = middle
@@ -154,31 +154,41 @@ func noncentrality(stat, df float64) (low, high float64) {
 	return bound(0.975), bound(0.025)
 }
 
-// noncentralCDF is P(X <= x) of the noncentral chi-squared distribution: the
-// central ones with df + 2j degrees of freedom, weighed by the Poisson
-// probabilities of j with mean lambda/2. The sum starts at the largest weight
-// and goes both ways until weights no longer count.
+// noncentralCDF is P(X <= x) of the noncentral chi-squared distribution, lambda
+// above 0: the central ones with df + 2j degrees of freedom, weighed by the
+// Poisson probabilities of j with mean lambda/2. The sum starts at the largest
+// weight and goes both ways until weights no longer count. From one central
+// distribution to the next it takes P(a+1, x) = P(a, x) - x^a e^-x / gamma(a+1).
 func noncentralCDF(x, df, lambda float64) float64 {
 	if x <= 0 {
 		return 0
 	}
-	if lambda == 0 {
-		return mathext.GammaIncReg(df/2, x/2)
-	}
-	mean := lambda / 2
+	mean, half := lambda/2, x/2
 	mode := math.Floor(mean)
-	logGamma, _ := math.Lgamma(mode + 1)
-	top := math.Exp(mode*math.Log(mean) - mean - logGamma)
-	sum := 0.0
-	for j, w := mode, top; w > 1e-16; j++ {
-		sum += w * mathext.GammaIncReg(df/2+j, x/2)
-		w *= mean / (j + 1)
+	poisson := func(k, mean float64) float64 { // e^-mean mean^k / gamma(k+1), k not whole as well
+		logGamma, _ := math.Lgamma(k + 1)
+		return math.Exp(k*math.Log(mean) - mean - logGamma)
 	}
-	for j, w := mode, top; j >= 1; j-- {
-		if w *= j / mean; w < 1e-16 {
+	weight := poisson(mode, mean)
+	a := df/2 + mode
+	central, step := mathext.GammaIncReg(a, half), poisson(a, half)
+
+	sum := 0.0
+	w, c, s := weight, central, step
+	for j := 0.0; w > 1e-16; j++ {
+		sum += w * c
+		c -= s
+		s *= half / (a + j + 1)
+		w *= mean / (mode + j + 1)
+	}
+	w, c, s = weight, central, step
+	for j := 0.0; j < mode; j++ {
+		s *= (a - j) / half
+		c += s
+		if w *= (mode - j) / mean; w < 1e-16 {
 			break
 		}
-		sum += w * mathext.GammaIncReg(df/2+j-1, x/2)
+		sum += w * c
 	}
 	return sum
 }

@@ -96,6 +96,10 @@ func TestPValueFunctions(t *testing.T) {
 			t.Errorf("KSPValue at lambda %v = %v, want %v", lambda, got, want)
 		}
 	}
+	// Far out the series is its first term, to all digits.
+	if got, want := stats.KSPValue(3/math.Sqrt(5000), 1e4, 1e4), 2*math.Exp(-18); math.Abs(got/want-1) > 1e-9 {
+		t.Errorf("KSPValue at lambda 3 = %v, want %v", got, want)
+	}
 	// Its two series meet without a step.
 	if below, above := stats.KSPValue(0.99999999, 2, 2), stats.KSPValue(1, 2, 2); math.Abs(below-above) > 1e-7 {
 		t.Errorf("KSPValue jumps at lambda 1: %v and %v", below, above)
@@ -400,6 +404,9 @@ func TestDescribe(t *testing.T) {
 		if err != nil || math.Abs(got-want) > 1e-12 {
 			t.Errorf("quantile %v = %v, %v; want %v", q, got, err, want)
 		}
+	}
+	if got, err := stats.Quantile([]float64{0, 100}, 0.02); err != nil || math.Abs(got-2) > 1e-12 {
+		t.Errorf("quantile 0.02 of 0 and 100 = %v, %v", got, err)
 	}
 	got, err := stats.Quantile([]float64{math.Inf(1), 1, math.Inf(-1), 2}, 0.9)
 	if err != nil || !math.IsInf(got, 1) {

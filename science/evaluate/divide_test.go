@@ -261,6 +261,30 @@ func halves(n int) []int32 {
 	return out
 }
 
+// The smallest tables that can be divided are.
+func TestDivideFewRows(t *testing.T) {
+	t.Parallel()
+	y := make([]float64, 40)
+	y[3], y[20], y[30] = 1, 1, 1
+	eight := make([]float64, 40)
+	for i := range 8 {
+		eight[5*i] = 1
+	}
+	for _, in := range []evaluate.Input{
+		{Task: bundle.Binary, Y: y},
+		{Task: bundle.Binary, Y: eight, Group: slices.Repeat([]int32{-1}, 40)}, // no group is known: rows go alone
+		{Task: bundle.Binary, Y: y, Time: append(constant(18, 1), append(constant(10, 2), constant(12, 3)...)...)},
+		{Task: bundle.Regression, Y: y[:3]},
+	} {
+		s, err := evaluate.Divide(in)
+		if err != nil {
+			t.Errorf("%d rows: %v", len(in.Y), err)
+			continue
+		}
+		checkPartition(t, s.Method, upTo(len(in.Y)), s.Train, s.Calibration, s.Holdout)
+	}
+}
+
 func TestDivideRefuses(t *testing.T) {
 	t.Parallel()
 	y := []float64{0, 1, 0, 1, 0, 1, 0, 1, 0, 0}

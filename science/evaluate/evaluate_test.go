@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/tandem-ml/tandem/bundle"
@@ -394,6 +395,16 @@ func TestHoldoutBoundaries(t *testing.T) {
 	}
 	if m := f.Measures["auc"]; m.Value != 1 || m.High != 1 || m.Low > 0.5 {
 		t.Errorf("auc of two rows = %+v", m)
+	}
+	f, err = evaluate.Holdout(bundle.Binary, []float64{1, 0, 1, 0}, []float64{0.9, 0.1, 0.8, 0.2}, bundle.Decision{Threshold: 0.5}, 1)
+	if m := f.Measures["auc"]; err != nil || m.Value != 1 || m.Low > 0.8 {
+		t.Errorf("auc of four separated rows = %+v, %v", m, err)
+	}
+	// One positive and one negative row of score 0.5 in every bin: calibrated to
+	// the dot, and no resample is.
+	f, err = evaluate.Holdout(bundle.Binary, slices.Repeat([]float64{1, 0}, 10), slices.Repeat([]float64{0.5}, 20), bundle.Decision{Threshold: 0.5}, 1)
+	if m := f.Measures["calibration_error"]; err != nil || m.Value != 0 || m.Low != 0 || m.High < 0.1 {
+		t.Errorf("calibration error %+v, %v; want 0 and an interval from 0", m, err)
 	}
 	// A model that gives everyone the same score, and values at the edge of float64.
 	f, err = evaluate.Holdout(bundle.Binary, []float64{1, 0, 0, 0}, []float64{0.25, 0.25, 0.25, 0.25}, bundle.Decision{Threshold: 0.5}, 1)

@@ -214,7 +214,7 @@ func TestManyQuestionsAboutNoise(t *testing.T) {
 	t.Parallel()
 	rng := seed.Stream(5, "noise", 0)
 	const rows, questions, lists = 150, 20, 100
-	wrong := 0
+	wrong, uncorrected := 0, 0
 	for range lists {
 		group := make([]string, rows)
 		for i := range group {
@@ -237,6 +237,17 @@ func TestManyQuestionsAboutNoise(t *testing.T) {
 		if slices.ContainsFunc(got, func(h bundle.Hypothesis) bool { return h.PCorrected < 0.05 }) {
 			wrong++
 		}
+		for _, h := range got {
+			if h.P < 0.05 {
+				uncorrected++
+			}
+			if found := !strings.HasPrefix(h.Sentence, "No difference found"); found != (h.PCorrected < 0.05) {
+				t.Errorf("corrected p %v: %s", h.PCorrected, h.Sentence)
+			}
+		}
+	}
+	if uncorrected < 60 {
+		t.Errorf("%d answers of %d are significant without correction, want about 100", uncorrected, lists*questions)
 	}
 	if wrong > 12 {
 		t.Errorf("%d of %d lists hold a false answer, want about 5", wrong, lists)
@@ -255,7 +266,7 @@ func TestAssociate(t *testing.T) {
 			bad[i] = 1
 		}
 		few[i] = "no"
-		if i < 3 {
+		if i < 9 { // three expected with each home
 			few[i] = "yes"
 		}
 	}
@@ -281,6 +292,19 @@ func TestAssociate(t *testing.T) {
 	}
 	if !strings.Contains(got[3].Why, "fewer than 5 rows in 3 of them, so the p-value is approximate") {
 		t.Errorf("why %q", got[3].Why)
+	}
+}
+
+// Groups of equal size come in the order of their values, whichever is met first.
+func TestOrderOfEqualGroups(t *testing.T) {
+	t.Parallel()
+	got, err := hypothesis.Test(table(t, number("x", 9, 8, 7, 6, 1, 2, 3, 4), number("old", 1, 1, 1, 1, 0, 0, 0, 0)),
+		[]hypothesis.Question{{Compare: "x", Between: "old"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(got[0].Sentence, "x tends to be lower where old is 0 than where it is 1: median 2.5 against 7.5 ") {
+		t.Errorf("sentence %q", got[0].Sentence)
 	}
 }
 

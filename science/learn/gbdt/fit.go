@@ -41,7 +41,7 @@ func (Learner) Input() learn.Input { return learn.Raw }
 // shapes that do not fit; labels other than 0 and 1 in a binary task;
 // [ErrOneClass]; category codes that are not whole numbers; ctx's error.
 //
-// Memory: two bytes per value, and about 60 per row, besides t.
+// Memory: two to three bytes per value and about 60 per row, besides t.
 func (Learner) Fit(ctx context.Context, t learn.Train, p learn.Params) (bundle.Member, error) {
 	s, err := parse(p)
 	if err != nil {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/tandem-ml/tandem/bundle"
@@ -447,46 +446,6 @@ func TestCancelledAnywhere(t *testing.T) {
 	}
 }
 
-func TestParams(t *testing.T) {
-	t.Parallel()
-	in := table(bundle.Binary, 100, 8)
-	for _, c := range []struct {
-		name string
-		p    learn.Params
-		want []string
-	}{
-		{"unknown", learn.Params{"num_leaves": 31}, []string{`"num_leaves"`, `"leaves"`}},
-		{"typing error", learn.Params{"learning_rat": 0.1}, []string{`"learning_rate"`}},
-		{"not a number", learn.Params{"trees": "many"}, []string{`"trees"`, "many"}},
-		{"not whole", learn.Params{"trees": 1.5}, []string{`"trees"`, "whole number from 1 to 100000"}},
-		{"below", learn.Params{"leaves": 1}, []string{`"leaves" is 1`, "from 2 to 4096"}},
-		{"open end", learn.Params{"learning_rate": 0}, []string{"above 0 to 1"}},
-		{"NaN", learn.Params{"lambda": nan}, []string{`"lambda" is NaN`}},
-		{"all at once", learn.Params{"bins": 256, "trees": 0, "lambda": -1}, []string{`"bins"`, `"trees"`, `"lambda"`}},
-	} {
-		_, err := gbdt.Learner{}.Fit(context.Background(), in, c.p)
-		for _, want := range c.want {
-			if err == nil || !strings.Contains(err.Error(), want) {
-				t.Errorf("%s: error %v does not contain %s", c.name, err, want)
-			}
-		}
-	}
-	all := learn.Params{}
-	for _, p := range gbdt.Params() {
-		all[p.Name] = p.Default
-		if p.Text == "" || p.Default < p.Min || p.Default > p.Max || p.Open && p.Default == p.Min {
-			t.Errorf("%s: the default %g is not %s", p.Name, p.Default, p.Range())
-		}
-		_, err := gbdt.Learner{}.Fit(context.Background(), in, learn.Params{p.Name: p.Max + 1})
-		if err == nil || !strings.Contains(err.Error(), p.Name) {
-			t.Errorf("%s above its range: error %v", p.Name, err)
-		}
-	}
-	if a, b := mustFit(t, in, nil), mustFit(t, in, all); !slices.Equal(a.Value, b.Value) {
-		t.Error("the defaults written out give another model")
-	}
-}
-
 // Four loans of 1 to 4 yearly incomes; the two large ones lost ten thousand each.
 func ExampleLearner_Fit() {
 	t := train(bundle.Regression, column(1, 2, 3, 4), 0, 0, 10, 10)
@@ -502,14 +461,4 @@ func ExampleLearner_Fit() {
 	// Output:
 	// base 5 edge 2.5
 	// 0 10
-}
-
-func ExampleParams() {
-	for _, p := range gbdt.Params()[:3] {
-		fmt.Printf("%s: %s; %s; default %g\n", p.Name, p.Text, p.Range(), p.Default)
-	}
-	// Output:
-	// trees: how many trees at most; a whole number from 1 to 100000; default 100
-	// learning_rate: by what each tree is shrunk; smaller needs more trees; a number above 0 to 1; default 0.1
-	// leaves: leaves of a tree at most; a whole number from 2 to 4096; default 31
 }

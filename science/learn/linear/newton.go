@@ -61,22 +61,25 @@ func (f *problem) minimise(ctx context.Context, theta []float64, progress func(d
 	for b := range blocks {
 		blocks[b] = block{g: make([]float64, m), h: make([]float64, m*m)}
 	}
-	// The spare point is where the line search looks; if it is accepted, the
-	// Hessian there is already at hand, which saves a pass over the rows.
-	now, spare := newPoint(theta), newPoint(theta)
-	if err := f.evaluate(ctx, now, blocks); err != nil {
+	now, spare := newPoint(theta), newPoint(theta) // the line search looks at the spare one
+	h := make([]float64, m*m)
+	if err := f.evaluate(ctx, now, nil, blocks); err != nil {
 		return nil, err
 	}
-	var violation float64
-	for iteration := range f.iterations {
-		violation = f.violation(now)
+	before, violation := 0.0, f.violation(now)
+	for iteration := 0; violation > f.tolerance && iteration < f.iterations; iteration++ {
 		if progress != nil {
 			progress(iteration, f.iterations)
 		}
-		if violation <= f.tolerance {
-			return now.theta, nil
+		// The Hessian costs far more than the gradient, so that of an earlier
+		// point serves as long as it still brings a digit per step.
+		fresh := iteration == 0 || violation > 0.1*before
+		if fresh {
+			if err := f.evaluate(ctx, now, h, blocks); err != nil {
+				return nil, err
+			}
 		}
-		q := quadratic{h: now.h, l1: f.l1, size: f.size, tolerance: max(0.1*f.tolerance, 1e-3*violation)}
+		q := quadratic{h: h, l1: f.l1, size: f.size, tolerance: max(0.1*f.tolerance, 1e-3*violation)}
 		target, err := q.solve(ctx, now.theta, now.g)
 		if err != nil {
 			return nil, err
@@ -85,29 +88,33 @@ func (f *problem) minimise(ctx context.Context, theta []float64, progress func(d
 		if err != nil {
 			return nil, err
 		}
-		if !moved {
-			// The predicted gain is below the rounding of the objective.
+		switch {
+		case moved:
+			now, spare = spare, now
+			before, violation = violation, f.violation(now)
+		case fresh:
+			// The gain still to be had is below the rounding of the objective.
 			return now.theta, nil
+		default:
+			before = violation // try again with the Hessian of this point
 		}
-		now, spare = spare, now
 	}
-	if violation = f.violation(now); violation <= f.tolerance {
+	if violation <= f.tolerance {
 		return now.theta, nil
 	}
 	return nil, data.WithHint(fmt.Errorf("%w in %d iterations (violation %.2g, tolerance %.2g)",
 		ErrNotConverged, f.iterations, violation, f.tolerance), "raise lambda or iterations")
 }
 
-// point is a place with everything known about F there. g and h are of the
-// smooth part: the loss and the ridge penalty.
+// point is a place with what is known about F there. smooth and g, the gradient,
+// are of the smooth part: the loss and the ridge penalty.
 type point struct {
-	theta, g, h []float64
-	smooth      float64
+	theta, g []float64
+	smooth   float64
 }
 
 func newPoint(theta []float64) *point {
-	m := len(theta)
-	return &point{theta: append([]float64(nil), theta...), g: make([]float64, m), h: make([]float64, m*m)}
+	return &point{theta: append([]float64(nil), theta...), g: make([]float64, len(theta))}
 }
 
 // absolute returns the part of F that is not smooth.
@@ -167,7 +174,7 @@ func (f *problem) search(ctx context.Context, now, next *point, target []float64
 				next.theta[j] = 0 // exactly, whatever the rounding above
 			}
 		}
-		if err := f.evaluate(ctx, next, blocks); err != nil {
+		if err := f.evaluate(ctx, next, nil, blocks); err != nil {
 			return false, err
 		}
 		if next.smooth+f.absolute(next.theta) <= before+float64(1e-4*step*gain)+noise {
@@ -177,8 +184,8 @@ func (f *problem) search(ctx context.Context, now, next *point, target []float64
 	return false, nil
 }
 
-// evaluate fills p for p.theta.
-func (f *problem) evaluate(ctx context.Context, p *point, blocks []block) error {
+// evaluate fills p for p.theta, and h, unless nil, with the Hessian there.
+func (f *problem) evaluate(ctx context.Context, p *point, h []float64, blocks []block) error {
 	workers := f.workers
 	if workers <= 0 {
 		workers = runtime.GOMAXPROCS(0)
@@ -188,7 +195,7 @@ func (f *problem) evaluate(ctx context.Context, p *point, blocks []block) error 
 	n := len(blocks)
 	for b := range blocks {
 		group.Go(func() error {
-			return f.sum(ctx, &blocks[b], p.theta, b*f.x.Rows/n, (b+1)*f.x.Rows/n)
+			return f.sum(ctx, &blocks[b], p.theta, h != nil, b*f.x.Rows/n, (b+1)*f.x.Rows/n)
 		})
 	}
 	if err := group.Wait(); err != nil {
@@ -196,45 +203,61 @@ func (f *problem) evaluate(ctx context.Context, p *point, blocks []block) error 
 	}
 	p.smooth = 0
 	clear(p.g)
-	clear(p.h)
 	for b := range blocks {
 		p.smooth += blocks[b].loss
 		for j, v := range blocks[b].g {
 			p.g[j] += v
 		}
-		for j, v := range blocks[b].h {
-			p.h[j] += v
-		}
 	}
-	m := len(p.theta)
 	p.smooth /= f.total
 	for j := range p.g {
 		p.g[j] /= f.total
-		for k := j; k < m; k++ {
-			v := p.h[j*m+k] / f.total
-			p.h[j*m+k], p.h[k*m+j] = v, v
-		}
 		if j > 0 {
 			b := p.theta[j]
 			p.smooth += float64(float64(0.5*f.l2*b) * b)
 			p.g[j] += float64(f.l2 * b)
-			p.h[j*m+j] += f.l2
 		}
+	}
+	if h != nil {
+		f.addHessians(h, blocks)
 	}
 	return nil
 }
 
-// sum adds up loss, gradient and Hessian over rows lo to hi-1. It skips the
-// zeros of a row, of which one-hot features have many.
-func (f *problem) sum(ctx context.Context, b *block, theta []float64, lo, hi int) error {
+// addHessians adds the blocks' upper triangles and the ridge penalty, and
+// mirrors the result.
+func (f *problem) addHessians(h []float64, blocks []block) {
+	m := f.x.Cols + 1
+	clear(h)
+	for b := range blocks {
+		for j, v := range blocks[b].h {
+			h[j] += v
+		}
+	}
+	for j := range m {
+		for k := j; k < m; k++ {
+			v := h[j*m+k] / f.total
+			h[j*m+k], h[k*m+j] = v, v
+		}
+		if j > 0 {
+			h[j*m+j] += f.l2
+		}
+	}
+}
+
+// sum adds up loss, gradient and, if asked for, Hessian over rows lo to hi-1.
+// It skips the zeros of a row, of which one-hot features have many.
+func (f *problem) sum(ctx context.Context, b *block, theta []float64, hessian bool, lo, hi int) error {
 	m := len(theta)
 	b.loss = 0
 	clear(b.g)
-	clear(b.h)
+	if hessian {
+		clear(b.h)
+	}
 	at := make([]int, 0, m)
 	value := make([]float64, 0, m)
 	for i := lo; i < hi; i++ {
-		if (i-lo)%512 == 0 {
+		if (i-lo)%256 == 0 {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
@@ -253,14 +276,35 @@ func (f *problem) sum(ctx context.Context, b *block, theta []float64, lo, hi int
 		g, h = w*g, w*h
 		for a, j := range at {
 			b.g[j] += float64(g * value[a])
-			hv := h * value[a]
-			row := b.h[j*m : (j+1)*m]
-			for c := a; c < len(at); c++ {
-				row[at[c]] += float64(hv * value[c])
-			}
+		}
+		if hessian {
+			addProducts(b.h, h, at, value, m)
 		}
 	}
 	return nil
+}
+
+// addProducts adds h times the products of all pairs of a row's values to the
+// upper triangle of an m by m matrix; at are the values' columns, ascending.
+func addProducts(to []float64, h float64, at []int, value []float64, m int) {
+	if len(at) == m { // no zeros, so no need to look up columns
+		for j, v := range value {
+			hv := h * v
+			row, rest := to[j*m+j:(j+1)*m], value[j:]
+			rest = rest[:len(row)]
+			for k := range row {
+				row[k] += float64(hv * rest[k])
+			}
+		}
+		return
+	}
+	for a, j := range at {
+		hv := h * value[a]
+		row := to[j*m : (j+1)*m]
+		for c := a; c < len(at); c++ {
+			row[at[c]] += float64(hv * value[c])
+		}
+	}
 }
 
 // loss returns the loss of row i at this margin and its first two derivatives.

@@ -17,7 +17,7 @@ type Frame struct {
 	Desc string
 	// X and Y name the axes, with units. "": no name is drawn.
 	X, Y string
-	// Width and Height are in CSS pixels, clamped to [60, 1600]; 0 is the
+	// Width and Height are in CSS pixels, clamped to [16, 1600]; 0 is the
 	// chart's own default. A chart shrinks with the page, keeping its shape.
 	Width, Height int
 }
@@ -27,7 +27,7 @@ func (f Frame) size(width, height int) (w, h float64) {
 		if v == 0 {
 			v = def
 		}
-		return float64(min(max(v, 60), 1600))
+		return float64(min(max(v, 16), 1600))
 	}
 	return pick(f.Width, width), pick(f.Height, height)
 }

@@ -17,8 +17,8 @@ func (p *Page) card(c Column, anchor string, d detail, rate string) cardView {
 		v.Relation = p.relation(c.Relation)
 	}
 	for _, a := range p.Alerts {
-		if a.Column == c.Name {
-			v.Notes = append(v.Notes, a.What)
+		if a.Column == c.Name && a.Kind != "protected" && a.Kind != "constant" && a.Kind != "all_missing" { // the card shows those by itself
+			v.Notes = append(v.Notes, a)
 		}
 	}
 	return v

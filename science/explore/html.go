@@ -92,6 +92,7 @@ type rowView struct {
 	Anchor   string // "" without a card
 	Spark    template.HTML
 	Strength string
+	Warnings int // alerts about it that are more than notes
 }
 
 type cardView struct {
@@ -100,7 +101,7 @@ type cardView struct {
 	Chart    template.HTML
 	Facts    []fact
 	Relation string
-	Notes    []string // what the alerts say
+	Notes    []Alert
 }
 
 type fact struct{ Name, Text string }
@@ -126,8 +127,14 @@ func (p *Page) view(d detail) view {
 		shown = p.mostTelling(d.rows)
 	}
 	v.HiddenRows = len(p.Columns) - len(shown)
+	warnings := map[string]int{}
+	for _, a := range p.Alerts {
+		if a.Severity != "low" {
+			warnings[a.Column]++
+		}
+	}
 	for i, c := range shown {
-		row := rowView{Column: c, Spark: spark(c), Strength: "–"}
+		row := rowView{Column: c, Spark: spark(c), Strength: "–", Warnings: warnings[c.Name]}
 		if c.Relation != nil && !math.IsNaN(float64(c.Relation.Strength)) {
 			row.Strength = chart.Fixed(float64(c.Relation.Strength))
 		}

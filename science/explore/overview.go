@@ -7,14 +7,11 @@ import (
 	"github.com/tandem-ml/tandem/data"
 )
 
-func overview(t *data.Table, p *data.Profile, c *data.Contract) Overview {
+func overview(t *data.Table, c *data.Contract) Overview {
 	o := Overview{Rows: t.Rows(), Columns: len(t.Columns), Kinds: map[string]int{}}
 	incomplete := make([]bool, t.Rows())
 	for _, col := range t.Columns {
 		o.Kinds[col.Kind.String()]++
-		if prof := p.Column(col.Name); prof != nil && prof.Missing == 0 && prof.Count == int64(t.Rows()) {
-			continue
-		}
 		for i := range incomplete {
 			if col.Missing(i) {
 				incomplete[i] = true

@@ -6,7 +6,6 @@ import (
 	"io"
 	"math"
 	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -85,7 +84,7 @@ func Build(t *data.Table, p *data.Profile, c *data.Contract, opt Options) (*Page
 	if page.Title == "" {
 		page.Title = "Data"
 	}
-	page.Overview = overview(t, p, c)
+	page.Overview = overview(t, c)
 	var y *labels
 	if opt.Target != "" {
 		col := t.Column(opt.Target)
@@ -99,25 +98,31 @@ func Build(t *data.Table, p *data.Profile, c *data.Contract, opt Options) (*Page
 			page.Notes = append(page.Notes, fmt.Sprintf("Relations with the target are measured on %s evenly spaced rows.", chart.Count(int64(len(y.rows)))))
 		}
 	}
+	profiles := make(map[string]*data.ColumnProfile, len(p.Columns))
+	for i := range p.Columns {
+		profiles[p.Columns[i].Name] = &p.Columns[i]
+	}
 	each(len(t.Columns), func(i int) {
-		page.Columns[i] = describe(t.Columns[i], profileOf(p, t.Columns[i]), c.Field(t.Columns[i].Name), y, opt.Target)
+		page.Columns[i] = describe(t.Columns[i], profileOf(profiles, t.Columns[i]), c.Field(t.Columns[i].Name), y, opt.Target)
 	})
 	copies, note := nearCopies(t, opt.Target)
 	if note != "" {
 		page.Notes = append(page.Notes, note)
 	}
 	page.Alerts = append(page.Alerts, alerts(t, page, copies)...)
+	kinds := make(map[string][]string)
 	for _, a := range page.Alerts {
-		if i := slices.IndexFunc(page.Columns, func(c Column) bool { return c.Name == a.Column }); i >= 0 {
-			page.Columns[i].Alerts = append(page.Columns[i].Alerts, a.Kind)
-		}
+		kinds[a.Column] = append(kinds[a.Column], a.Kind)
+	}
+	for i := range page.Columns {
+		page.Columns[i].Alerts = kinds[page.Columns[i].Name]
 	}
 	return page, nil
 }
 
-// profileOf returns the column's profile; one that a foreign profile lacks is made.
-func profileOf(p *data.Profile, c *data.Column) *data.ColumnProfile {
-	if found := p.Column(c.Name); found != nil && found.Kind == c.Kind {
+// profileOf returns the column's profile; one that is not of this column is made.
+func profileOf(profiles map[string]*data.ColumnProfile, c *data.Column) *data.ColumnProfile {
+	if found := profiles[c.Name]; found != nil && found.Kind == c.Kind && found.Count+found.Missing == int64(c.Len()) {
 		return found
 	}
 	alone, err := data.NewTable(c)

@@ -1,6 +1,7 @@
 package explore
 
 import (
+	"cmp"
 	"math"
 	"slices"
 
@@ -32,7 +33,7 @@ func relate(col *data.Column, l *labels) *Relation {
 		r.rank(groups, missing, l)
 	case l.task == "binary":
 		r.Measure = "auc"
-		if auc, ok := aucOf(crossFit(groups, l), l); ok {
+		if auc, ok := crossFit(groups, l).auc(groups, l); ok {
 			r.Strength = Num(max(auc, 0.5))
 		}
 	case ordered:
@@ -40,14 +41,14 @@ func relate(col *data.Column, l *labels) *Relation {
 		r.correlate(groups, missing, l)
 	default:
 		r.Measure = "correlation ratio"
-		r.Strength = Num(explained(crossFit(groups, l), l))
+		r.Strength = Num(crossFit(groups, l).explained(groups, l))
 	}
 	return r
 }
 
 // grouped gives each of the rows the number of its group of equal values. For
-// numbers and times (ordered) groups ascend by value; missing values are the
-// group named by missing, -1 if there are none.
+// numbers and times (ordered) groups ascend by value, with those that are
+// missing as group 0; missing is then 0, and -1 if there are none.
 func grouped(col *data.Column, rows []int) (group []int, missing int, ordered bool) {
 	group = make([]int, len(rows))
 	missing = -1
@@ -66,28 +67,29 @@ func grouped(col *data.Column, rows []int) (group []int, missing int, ordered bo
 			v float64
 			k int
 		}
-		order := make([]place, len(rows))
+		order := make([]place, 0, len(rows))
 		for k, i := range rows {
-			order[k] = place{value(i), k}
+			if v := value(i); math.IsNaN(v) {
+				missing = 0 // its group comes before all others
+			} else {
+				order = append(order, place{v, k})
+			}
 		}
-		slices.SortFunc(order, func(a, b place) int { // NaN sorts first
+		slices.SortFunc(order, func(a, b place) int {
 			switch {
-			case a.v < b.v || math.IsNaN(a.v) && !math.IsNaN(b.v):
+			case a.v < b.v:
 				return -1
-			case a.v > b.v || math.IsNaN(b.v) && !math.IsNaN(a.v):
+			case a.v > b.v:
 				return 1
 			}
-			return a.k - b.k
+			return 0
 		})
-		g := 0
+		g := missing // so that the first value's group is the next
 		for j, o := range order {
-			if j > 0 && o.v != order[j-1].v && !(math.IsNaN(o.v) && math.IsNaN(order[j-1].v)) {
+			if j == 0 || o.v != order[j-1].v {
 				g++
 			}
 			group[o.k] = g
-			if math.IsNaN(o.v) {
-				missing = g
-			}
 		}
 		return group, missing, true
 	case data.Category:
@@ -107,25 +109,32 @@ func grouped(col *data.Column, rows []int) (group []int, missing int, ordered bo
 // rank sets the AUC of an ordered column, with missing values below all others
 // or above, whichever ranks better.
 func (r *Relation) rank(group []int, missing int, l *labels) {
-	x := make([]float64, len(group))
-	for k, g := range group {
-		x[k] = float64(g)
-	}
-	best, ok := aucOf(x, l)
+	groups := tally(group, l)
+	best, ok := aucOf(groups)
 	if !ok {
 		return
 	}
-	if missing >= 0 {
-		for k, g := range group {
-			if g == missing {
-				x[k] = math.MaxFloat64
-			}
-		}
-		if above, _ := aucOf(x, l); math.Abs(above-0.5) > math.Abs(best-0.5) {
+	if missing == 0 {
+		if above, _ := aucOf(append(groups[1:len(groups):len(groups)], groups[0])); math.Abs(above-0.5) > math.Abs(best-0.5) {
 			best = above
 		}
 	}
 	r.Strength, r.Direction = Num(max(best, 1-best)), direction(best-0.5)
+}
+
+// classes counts the rows of a group by their label.
+type classes struct{ positive, negative float64 }
+
+func tally(group []int, l *labels) []classes {
+	out := make([]classes, slices.Max(group)+1)
+	for k, g := range group {
+		if l.y[l.rows[k]] == 1 {
+			out[g].positive++
+		} else {
+			out[g].negative++
+		}
+	}
+	return out
 }
 
 func direction(v float64) string {
@@ -138,37 +147,14 @@ func direction(v float64) string {
 	return ""
 }
 
-// aucOf returns the area under the ROC curve of x over the labels' rows, ties
-// counting half; false if one class is absent.
-func aucOf(x []float64, l *labels) (float64, bool) {
-	order := make([]int, len(x))
-	for k := range order {
-		order[k] = k
-	}
-	slices.SortFunc(order, func(a, b int) int {
-		switch {
-		case x[a] < x[b]:
-			return -1
-		case x[a] > x[b]:
-			return 1
-		}
-		return a - b
-	})
+// aucOf returns the area under the ROC curve of a score that rises from group
+// to group, ties within a group counting half; false if one class is absent.
+func aucOf(groups []classes) (float64, bool) {
 	var wins, below, positives float64 // below: negatives under the group at hand
-	for a := 0; a < len(order); {
-		b := a
-		var pos, neg float64
-		for ; b < len(order) && x[order[b]] == x[order[a]]; b++ {
-			if l.y[l.rows[order[b]]] == 1 {
-				pos++
-			} else {
-				neg++
-			}
-		}
-		wins += float64(pos * (below + neg/2))
-		below += neg
-		positives += pos
-		a = b
+	for _, g := range groups {
+		wins += float64(g.positive * (below + g.negative/2))
+		below += g.negative
+		positives += g.positive
 	}
 	if positives == 0 || below == 0 {
 		return 0, false
@@ -176,21 +162,24 @@ func aucOf(x []float64, l *labels) (float64, bool) {
 	return wins / positives / below, true
 }
 
-// crossFit returns for each row the mean target of its group, learned on the
-// other half of the rows (every second one) and drawn towards the overall mean
-// as if by ten more rows, so that a rare value promises little.
-func crossFit(group []int, l *labels) []float64 {
-	most := 0
-	for _, g := range group {
-		most = max(most, g)
-	}
+// fitted holds the mean target of each group as learned from each half of the
+// rows, to be used on the other half.
+type fitted [2][]float64
+
+// half says in which half row k is: not even and odd, since files alternate.
+func half(k int) int { return int(scramble(uint64(k)) & 1) }
+
+// crossFit learns the mean target of each group on either half of the rows,
+// drawn towards the half's own mean as if by ten more rows, so that a rare
+// value promises little.
+func crossFit(group []int, l *labels) fitted {
 	const weight = 10
-	n, sum := [2][]float64{}, [2][]float64{}
-	base, rows := [2]float64{}, [2]float64{}
+	groups := slices.Max(group) + 1
+	var n, sum fitted
+	var base, rows [2]float64
 	for h := range 2 {
-		n[h], sum[h] = make([]float64, most+1), make([]float64, most+1)
+		n[h], sum[h] = make([]float64, groups), make([]float64, groups)
 	}
-	half := func(k int) int { return int(scramble(uint64(k)) & 1) } // not even and odd: files alternate
 	for k, g := range group {
 		h, v := half(k), l.y[l.rows[k]]
 		n[h][g]++
@@ -198,24 +187,59 @@ func crossFit(group []int, l *labels) []float64 {
 		base[h] += v
 		rows[h]++
 	}
-	out := make([]float64, len(group))
-	for k, g := range group {
-		o := 1 - half(k)
+	for h := range 2 {
 		mean := l.base
-		if rows[o] > 0 {
-			mean = base[o] / rows[o]
+		if rows[h] > 0 {
+			mean = base[h] / rows[h]
 		}
-		out[k] = (sum[o][g] + float64(weight*mean)) / (n[o][g] + weight)
+		for g := range groups {
+			sum[h][g] = (sum[h][g] + float64(weight*mean)) / (n[h][g] + weight)
+		}
 	}
-	return out
+	return sum
+}
+
+// auc returns how well the means learned on the other half rank the rows.
+func (f fitted) auc(group []int, l *labels) (float64, bool) {
+	type bucket struct {
+		mean float64
+		classes
+	}
+	groups := len(f[0])
+	buckets := make([]bucket, 2*groups)
+	for h := range 2 {
+		for g := range groups {
+			buckets[h*groups+g].mean = f[1-h][g]
+		}
+	}
+	for k, g := range group {
+		b := &buckets[half(k)*groups+g]
+		if l.y[l.rows[k]] == 1 {
+			b.positive++
+		} else {
+			b.negative++
+		}
+	}
+	slices.SortStableFunc(buckets, func(a, b bucket) int { return cmp.Compare(a.mean, b.mean) })
+	var ranked []classes
+	for i, b := range buckets {
+		if i > 0 && b.mean == buckets[i-1].mean {
+			last := &ranked[len(ranked)-1]
+			last.positive += b.positive
+			last.negative += b.negative
+			continue
+		}
+		ranked = append(ranked, b.classes)
+	}
+	return aucOf(ranked)
 }
 
 // explained returns the square root of the share of the target's variance that
-// the predictions explain, 0 if they are worse than the mean.
-func explained(predicted []float64, l *labels) float64 {
+// the means learned on the other half explain, 0 if they are worse than the mean.
+func (f fitted) explained(group []int, l *labels) float64 {
 	var left, total float64
-	for k, p := range predicted {
-		v := l.y[l.rows[k]]
+	for k, g := range group {
+		v, p := l.y[l.rows[k]], f[1-half(k)][g]
 		left += float64((v - p) * (v - p))
 		total += float64((v - l.base) * (v - l.base))
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"strconv"
-	"time"
 
 	"github.com/tandem-ml/tandem/data"
 )
@@ -130,12 +129,12 @@ func (l *Layout) ParseValue(col int, v any) (float64, error) {
 		case data.Category:
 			return d.code(v), nil
 		case data.Number:
-			if x, ok := parseNumber(v); ok {
+			if x, ok := data.ParseNumber(v); ok {
 				return x, nil
 			}
 		case data.Time:
-			if x, ok := parseTime(v); ok {
-				return x, nil
+			if us, ok := data.ParseTime(v); ok {
+				return float64(us), nil
 			}
 		}
 	}
@@ -161,7 +160,7 @@ func newDict(categories []string) dict {
 		if d.byValue == nil {
 			continue
 		}
-		x, ok := parseNumber(s)
+		x, ok := data.ParseNumber(s)
 		if !ok {
 			d.byValue = nil
 		} else if _, dup := d.byValue[x]; !dup { // the first of "1" and "1.0"
@@ -183,7 +182,7 @@ func (d *dict) code(s string) float64 {
 		return float64(i)
 	}
 	if d.numeric() {
-		if x, ok := parseNumber(s); ok {
+		if x, ok := data.ParseNumber(s); ok {
 			return d.codeOfNumber(x)
 		}
 	}
@@ -199,26 +198,6 @@ func (d *dict) codeOfNumber(x float64) float64 {
 		return float64(i)
 	}
 	return d.unseen
-}
-
-// parseNumber reads a number; "nan" is none.
-func parseNumber(s string) (float64, bool) {
-	x, err := strconv.ParseFloat(s, 64)
-	return x, err == nil && x == x
-}
-
-// timeLayouts are the forms in which a time is accepted; those without a zone
-// are UTC. A fraction of a second may follow the seconds.
-var timeLayouts = [...]string{time.RFC3339, "2006-01-02", "2006-01-02 15:04:05"}
-
-// parseTime returns microseconds since 1970.
-func parseTime(s string) (float64, bool) {
-	for _, layout := range timeLayouts {
-		if t, err := time.Parse(layout, s); err == nil {
-			return float64(t.UnixMicro()), true
-		}
-	}
-	return 0, false
 }
 
 // numberRule returns the rule of the field that the number breaks, or "".

@@ -367,7 +367,7 @@ func (v value) number() (float64, string) {
 	if v.kind != isNumber {
 		return 0, "must be a number"
 	}
-	x, ok := parseNumber(string(v.text))
+	x, ok := data.ParseNumber(string(v.text))
 	if !ok {
 		return 0, "is too large a number"
 	}
@@ -377,8 +377,8 @@ func (v value) number() (float64, string) {
 // time returns the value as microseconds since 1970, or the rule it breaks.
 func (v value) time() (float64, string) {
 	if v.kind == isString {
-		if x, ok := parseTime(string(v.text)); ok {
-			return x, ""
+		if us, ok := data.ParseTime(string(v.text)); ok {
+			return float64(us), ""
 		}
 	}
 	return 0, `must be a time such as "2006-01-02T15:04:05Z" or a date such as "2006-01-02"`

@@ -176,8 +176,11 @@ func (l *Layout) textReader(j int) (read func(string) (float64, bool), problem s
 		d := &l.dicts[j]
 		return func(s string) (float64, bool) { return d.code(s), true }, ""
 	case data.Time:
-		return parseTime, "is not a time"
+		return func(s string) (float64, bool) {
+			us, ok := data.ParseTime(s)
+			return float64(us), ok
+		}, "is not a time"
 	default:
-		return parseNumber, "is not a number"
+		return data.ParseNumber, "is not a number"
 	}
 }

@@ -3,7 +3,6 @@ package bundle
 import (
 	"fmt"
 	"math"
-	"strconv"
 
 	"github.com/tandem-ml/tandem/data"
 )

@@ -226,6 +226,28 @@ func TestByKeyAndRecent(t *testing.T) {
 	}
 }
 
+func TestSettled(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	log := open(t, dir, decisions.Options{})
+	ds := fill(t, log, 6)
+	for _, i := range []int{4, 1, 3, 1} {
+		if _, err := log.AppendOutcomes(t.Context(), decisions.Outcome{Decision: ds[i].ID, Value: fmt.Sprint("v", i), At: start}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := log.Erase(t.Context(), ds[3].ID); err != nil {
+		t.Fatal(err)
+	}
+	got, err := log.Settled("credit")
+	if err != nil || len(got) != 2 || got[0].ID != ds[1].ID || got[1].ID != ds[4].ID || got[1].Outcome.Value != "v4" {
+		t.Errorf("settled %+v, %v; want decisions 1 and 4", got, err)
+	}
+	if got, err := log.Settled("churn"); err != nil || got != nil {
+		t.Errorf("another project: %+v, %v", got, err)
+	}
+}
+
 func TestScanGoesOnWhereItStopped(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

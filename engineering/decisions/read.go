@@ -55,6 +55,22 @@ func (l *Log) Recent(project string, n int) ([]Entry, error) {
 	return l.readAll(found, nil)
 }
 
+// Settled returns the decisions of a project that have an outcome, oldest in
+// the log first; erased ones are left out. It holds them all in memory.
+func (l *Log) Settled(project string) ([]Entry, error) {
+	l.mu.RLock()
+	var found []entry
+	if p := l.index.project[project]; p != 0 {
+		for _, e := range l.index.entries {
+			if e.project == p && e.outcome != 0 {
+				found = append(found, e)
+			}
+		}
+	}
+	l.mu.RUnlock()
+	return l.readAll(found, nil)
+}
+
 // Counts returns how many decisions of a project the log holds, zeros if none.
 func (l *Log) Counts(project string) Counts {
 	l.mu.RLock()

@@ -189,16 +189,16 @@ func TestIntervalsCover(t *testing.T) {
 		// truth is the population's effect.
 		truth float64
 	}{
-		{"hedges g of 0.8", func(rng *rand.Rand) (stats.Result, error) {
+		{"hedges g of 2", func(rng *rand.Rand) (stats.Result, error) {
 			a, b := make([]float64, 40), make([]float64, 60)
 			for i := range a {
-				a[i] = 0.8 + rng.NormFloat64()
+				a[i] = 2 + rng.NormFloat64()
 			}
 			for i := range b {
 				b[i] = rng.NormFloat64()
 			}
 			return stats.Welch(a, b)
-		}, 0.8},
+		}, 2},
 		// For normal samples a standard deviation apart, P(a > b) = Phi(1/sqrt 2).
 		{"rank-biserial of 0.52", func(rng *rand.Rand) (stats.Result, error) {
 			a, b := make([]float64, 40), make([]float64, 60)
@@ -373,6 +373,24 @@ func TestRanksOfInfinities(t *testing.T) {
 	}
 	near(t, "D", r.Statistic, 1, 0)
 	near(t, "p", r.P, 2.0/35, 1e-12)
+}
+
+// The interval of V for the golden table of three rows and columns, from the
+// noncentral chi-squared distribution summed and inverted with mpmath in 25 digits:
+// the square root of the parameter over 2 n.
+func TestCramersVInterval(t *testing.T) {
+	t.Parallel()
+	r, err := stats.ChiSquared([][]float64{{30, 14, 34}, {25, 40, 11}, {9, 22, 17}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	near(t, "low", r.EffectLow, 0.148153368962, 1e-9)
+	near(t, "high", r.EffectHigh, 0.349595096307, 1e-9)
+	// Exact independence: the interval is widened to hold V = 0.
+	r, err = stats.ChiSquared([][]float64{{10, 20}, {20, 40}})
+	if err != nil || r.Effect != 0 || r.EffectLow != 0 || r.P != 1 {
+		t.Errorf("independence: %+v, %v", r, err)
+	}
 }
 
 // The two ways to the interval of Cramer's V meet where one takes over.

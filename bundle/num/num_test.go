@@ -112,7 +112,7 @@ func TestErrorAgainstBigFloat(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			rng := rand.New(rand.NewPCG(1, 2))
-			n := 3000
+			n := 1000
 			if testing.Short() {
 				n = 300
 			}

@@ -8,9 +8,6 @@ type histogram []blockHistogram
 
 type blockHistogram [blockWidth][256]sums
 
-// of returns the histogram of feature k of the matrix.
-func (h histogram) of(m *matrix, k int) *[256]sums { return &h[k/m.perBlock][k%m.perBlock] }
-
 // pieceRows is how many rows are counted between two looks at the context.
 const pieceRows = 1 << 16
 

@@ -1,39 +1,14 @@
 package workflow
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"math"
-	"slices"
 	"strconv"
-	"time"
 
 	"github.com/tandem-ml/tandem/data"
 	"github.com/tandem-ml/tandem/engineering/decisions"
 )
-
-// matured returns the project's decisions whose outcome is known and that are
-// at least maturity old, oldest first. Erased ones are gone.
-func matured(ctx context.Context, log *decisions.Log, project string, maturity time.Duration, now time.Time) ([]decisions.Entry, error) {
-	var out []decisions.Entry
-	_, err := log.Scan(ctx, decisions.Position{}, func(r decisions.Record) error {
-		d := r.Decision
-		if d == nil || d.Project != project || now.Sub(d.Time) < maturity {
-			return nil
-		}
-		_, outcome, err := log.Get(d.ID)
-		if err != nil {
-			return err
-		}
-		if outcome != nil {
-			out = append(out, decisions.Entry{Decision: *d, Outcome: outcome})
-		}
-		return nil
-	})
-	slices.SortStableFunc(out, func(a, b decisions.Entry) int { return a.Time.Compare(b.Time) })
-	return out, err
-}
 
 // tableOf turns logged decisions into rows of the columns of like, with the
 // outcome as target. Columns that were not asked for are missing; a time

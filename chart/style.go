@@ -84,10 +84,11 @@ button,.button{font:inherit;color:var(--ink);background:var(--raised);border:1px
 button.primary{background:var(--accent);border-color:var(--accent);color:var(--paper)}
 input,select,textarea{font:inherit;color:var(--ink);background:var(--raised);border:1px solid var(--rule);border-radius:6px;padding:5px 8px;max-width:100%}
 footer{margin-top:44px;padding-top:12px;border-top:1px solid var(--rule);font-size:13px;color:var(--muted)}
-@media (max-width:560px){.page{padding:18px 14px 40px}h1{font-size:22px}.lead{font-size:16px}dl.facts{grid-template-columns:1fr;gap:0}dl.facts dd{margin:0 0 6px}.figures{grid-template-columns:1fr 1fr}.figure b{font-size:20px}}
+@media (max-width:560px){.page{padding:18px 14px 40px}h1{font-size:22px}.lead{font-size:16px}.figures{grid-template-columns:1fr 1fr}.figure b{font-size:20px}}
 `
 
 const charts = `.chart{display:block;max-width:100%;height:auto;margin:4px 0 8px}
+td .chart{margin:0}
 .chart text{font:12px system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans","Liberation Sans",sans-serif;fill:var(--muted);font-variant-numeric:tabular-nums}
 .chart .ink{fill:var(--ink)}
 .chart .halo{paint-order:stroke;stroke:var(--raised);stroke-width:3px}

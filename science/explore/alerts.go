@@ -13,7 +13,7 @@ import (
 // Alert is something worth a person's look: what it is, the figure that shows
 // it, and what to do.
 type Alert struct {
-	// Kind is one of leakage, target, missing_predicts_target, few_rows,
+	// Kind is one of leakage, very_strong, target, missing_predicts_target, few_rows,
 	// near_copy, duplicates, infinite, mostly_missing, identifier,
 	// high_cardinality, spellings, imbalance, all_missing, constant, protected.
 	Kind     string `json:"kind"`
@@ -31,7 +31,8 @@ func (a Alert) Sentence() string { return a.What + ": " + a.Evidence + "." }
 const (
 	leakAUC         = 0.99
 	leakCorrelation = 0.995
-	leakClass       = 20 // rows of each class that a leakage alert needs
+	strong          = 0.95 // AUC or correlation that is worth a question
+	leakClass       = 20   // rows of each class that a leakage alert needs
 	mostly          = 0.5
 	manyValues      = 100  // distinct categories
 	imbalanced      = 0.10 // share of the rarer class: note it
@@ -128,22 +129,26 @@ func targetAlerts(t *Target) []Alert {
 	return out
 }
 
+// leak asks about columns that alone say almost all of the target.
 func leak(c Column, t *Target) *Alert {
 	if c.Relation == nil || t == nil {
 		return nil
 	}
-	s := float64(c.Relation.Strength)
-	a := &Alert{Kind: "leakage", Severity: "high", What: quote(c.Name) + " may give the target away",
-		Do: "find out when it becomes known; if only after the outcome, put it in data.exclude"}
-	switch {
-	case c.Relation.Measure == "auc" && s > leakAUC && math.Round(min(float64(t.Rate), 1-float64(t.Rate))*float64(t.Known)) >= leakClass:
-		a.Evidence = "alone it ranks the target with an AUC of " + precise(s)
-	case c.Relation.Measure != "auc" && s > leakCorrelation && t.Known >= 2*leakClass:
-		a.Evidence = "alone it has a " + c.Relation.Measure + " with the target of " + precise(s)
-	default:
-		return nil
+	s, certain, evidence := float64(c.Relation.Strength), leakCorrelation, "alone it has a "+c.Relation.Measure+" with the target of "
+	enough := t.Known >= 2*leakClass
+	if c.Relation.Measure == "auc" {
+		certain, evidence = leakAUC, "alone it ranks the target with an AUC of "
+		enough = math.Round(min(float64(t.Rate), 1-float64(t.Rate))*float64(t.Known)) >= leakClass
 	}
-	return a
+	switch {
+	case !enough || !(s > strong):
+		return nil
+	case s > certain:
+		return &Alert{Kind: "leakage", Severity: "high", What: quote(c.Name) + " may give the target away", Evidence: evidence + precise(s),
+			Do: "find out when it becomes known; if only after the outcome, put it in data.exclude"}
+	}
+	return &Alert{Kind: "very_strong", Severity: "medium", What: quote(c.Name) + " alone says most of the target", Evidence: evidence + precise(s),
+		Do: "make sure that it is known before the outcome and is not computed from it"}
 }
 
 func missingTells(c Column, t *Target) *Alert {

@@ -117,9 +117,8 @@ func (p *Page) relation(r *Relation) string {
 		share := "share of " + chart.Clean(p.Target.Positive, 40)
 		less, more = "a lower "+share, "a higher "+share
 	}
-	weak := r.Measure == "auc" && s < 0.52 || r.Measure != "auc" && s < 0.04
 	switch {
-	case weak:
+	case r.weak():
 		out += ": next to nothing"
 	case r.Direction == "up":
 		out += "; higher values go with " + more
@@ -127,4 +126,9 @@ func (p *Page) relation(r *Relation) string {
 		out += "; higher values go with " + less
 	}
 	return out + "."
+}
+
+// weak reports whether the relation is too small for its direction to matter.
+func (r *Relation) weak() bool {
+	return r.Measure == "auc" && r.Strength < 0.52 || r.Measure != "auc" && r.Strength < 0.04
 }

@@ -62,12 +62,12 @@ type Span struct {
 type Histogram struct {
 	Edges   []Num `json:"edges"` // one more than counts; times in microseconds since 1970
 	Counts  []int `json:"counts"`
-	Rate    []Num `json:"rate,omitempty"` // the target's rate or mean per bin; null below 5 rows
+	Rate    []Num `json:"rate,omitempty"` // the target's rate or mean per bin; null below 10 rows
 	Clipped bool  `json:"clipped,omitempty"`
 }
 
 // Value is a value with its count, its share of the values that are not
-// missing, and the target's rate or mean among its rows (null below 5 rows or
+// missing, and the target's rate or mean among its rows (null below 10 rows or
 // without a target).
 type Value struct {
 	Value string `json:"value"`
@@ -80,14 +80,14 @@ const (
 	bins      = 24
 	topValues = 10
 	maxValue  = 120 // characters of a value that are kept
-	minRate   = 5   // rows below which a rate is not shown
+	minRate   = 10  // rows below which a rate is not shown
 )
 
 var quantiles = []float64{0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99}
 
 func describe(col *data.Column, p *data.ColumnProfile, f *data.Field, y *labels, target string) Column {
 	c := Column{Name: col.Name, Kind: col.Kind, Role: data.Feature, Count: p.Count, Missing: p.Missing,
-		MissingRate: Num(p.MissingRate()), Distinct: p.Distinct}
+		MissingRate: Num(p.MissingRate()), Distinct: min(p.Distinct, p.Count)} // an estimate beyond 1,000 may exceed what there is
 	if f != nil {
 		c.Role, c.Why = f.Role, f.Why
 	}

@@ -9,7 +9,8 @@
 // # What it looks for
 //
 //   - leakage: a column that alone ranks the target almost perfectly. Such a
-//     column is nearly always known only after the outcome
+//     column is nearly always known only after the outcome; and one that comes
+//     near to it, which is worth a question
 //   - missingness that predicts the target, as when only good customers were
 //     asked for a document
 //   - columns that cannot help (constant, all missing, identifiers) or that say

@@ -238,7 +238,10 @@ func (p *Page) strongest() template.HTML {
 	var bars []chart.Bar
 	for _, c := range cols[:min(len(cols), 15)] {
 		s := float64(c.Relation.Strength)
-		b := chart.Bar{Label: c.Name, Value: s, Text: chart.Fixed(s) + arrow(c.Relation.Direction)}
+		b := chart.Bar{Label: c.Name, Value: s, Text: chart.Fixed(s)}
+		if !c.Relation.weak() {
+			b.Text += arrow(c.Relation.Direction)
+		}
 		if c.Role == data.Protected {
 			b.Text += ", protected"
 		}

@@ -15,6 +15,9 @@ import (
 	"syscall"
 	"time"
 
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
 	"github.com/tandem-ml/tandem/data"
 )
 
@@ -224,8 +227,11 @@ func sha256Hex(b []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// explain adds the cure to an error of a full disk.
 func (r *Registry) explain(err error) error {
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+	var s *sqlite.Error
+	full := errors.As(err, &s) && s.Code()&0xff == sqlite3.SQLITE_FULL // the low byte is the kind of error
+	if full || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		return data.WithHint(fmt.Errorf("%w (the disk that holds %s is full)", err, r.dir), "free some space and try again; nothing was changed")
 	}
 	return err

@@ -241,17 +241,17 @@ func (l *Log) fresh(drafts []draft, inBatch map[id]bool) error {
 		if d.kind != kindDecision {
 			continue
 		}
-		exists := inBatch[d.id]
-		if !exists {
-			if _, err := l.find(d.id); !errors.Is(err, ErrUnknown) {
-				exists = true
+		err := ErrExists
+		if !inBatch[d.id] {
+			if _, err = l.find(d.id); err == nil || errors.Is(err, ErrErased) {
+				err = ErrExists
 			}
 		}
-		if exists {
+		if !errors.Is(err, ErrUnknown) {
 			for j := range drafts[:i] {
 				delete(inBatch, drafts[j].id)
 			}
-			return fmt.Errorf("decision %s: %w", d.id, ErrExists)
+			return fmt.Errorf("decision %s: %w", d.id, err)
 		}
 		inBatch[d.id] = true
 	}
@@ -273,6 +273,12 @@ func (l *Log) write(drafts []draft) error {
 	}
 	at := l.at // only this goroutine changes it, so no lock to read
 	if at.end > segHead && at.end+size > l.opt.SegmentSize {
+		// Whatever the durability: only the last segment may end half-way after a
+		// loss of power.
+		if err := l.seg.Sync(); err != nil {
+			l.broken = fmt.Errorf("the decision log cannot be continued until it is opened anew: %w", err)
+			return l.broken
+		}
 		f, err := createSegment(l.dir, segmentHeader{number: at.seg + 1, first: at.Records + 1, start: at.Link})
 		if err != nil {
 			return fmt.Errorf("begin a new segment: %w", err)

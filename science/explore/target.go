@@ -39,21 +39,6 @@ type labels struct {
 
 func (l *labels) sampled() bool { return len(l.rows) < l.known }
 
-// rate says what the mean of y is called.
-func (l *labels) rate(target string) string {
-	if l.task == "regression" {
-		return "mean of " + chart.Clean(target, 30)
-	}
-	return "share of " + chart.Clean(l.positive, 30)
-}
-
-func (l *labels) text(v float64) string {
-	if l.task == "regression" {
-		return chart.Short(v)
-	}
-	return chart.Percent(v)
-}
-
 // readLabels decides what is predicted and reads it from the column.
 func readLabels(col *data.Column, positive string) *labels {
 	l := &labels{task: "none", base: math.NaN()}

@@ -71,8 +71,37 @@ func (r *Report) HTML(w io.Writer) error {
 	return nil
 }
 
-// Top returns the first rows of the leaderboard that the page shows.
-func (v view) Top() []Candidate { return v.Leaderboard[:min(len(v.Leaderboard), maxRows)] }
+// Top returns the candidates that the page shows at once: the first ten, the
+// chosen one and the baseline.
+func (v view) Top() []Candidate {
+	var out []Candidate
+	for i, c := range v.Leaderboard {
+		if i < 10 || c.Chosen || c.Learner == "baseline" {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// candidates is one table of the leaderboard with its headings.
+type candidates struct {
+	View view
+	Rows []Candidate
+}
+
+// Table returns the rows as the template of a leaderboard wants them.
+func (v view) Table(rows []Candidate) candidates { return candidates{v, rows} }
+
+// Rest returns the candidates that the page folds away.
+func (v view) Rest() []Candidate {
+	var out []Candidate
+	for i, c := range v.Leaderboard {
+		if i >= 10 && i < maxRows && !c.Chosen && c.Learner != "baseline" {
+			out = append(out, c)
+		}
+	}
+	return out
+}
 
 // Columns returns the rows of the importance table that the page shows.
 func (v view) Columns() []bundle.Importance { return v.Importance[:min(len(v.Importance), maxRows)] }
@@ -139,7 +168,7 @@ func (r *Report) costChart() template.HTML {
 	}
 	l := chart.Lines{Series: []chart.Series{s}, Zero: true}
 	if d := r.Decisions; d != nil {
-		l.Vertical = []chart.Mark{{At: d.Threshold, Name: "threshold " + chart.Short(d.Threshold)}}
+		l.Vertical = []chart.Mark{{At: d.Threshold, Name: "threshold " + chart.Fixed(d.Threshold)}}
 		if d.Costs != nil {
 			l.Horizontal = []chart.Mark{{At: d.Costs.Best, Name: "best rule without a model"}}
 		}

@@ -123,7 +123,7 @@ func (d *markdown) model(r *Report) {
 			d.put("### %s", h.Question)
 			d.put("%s", h.Sentence)
 			d.put("%s, %s rows: statistic %s, p %s, corrected %s. %s %s (95%% interval %s to %s). %s", h.Test, chart.Count(int64(h.Rows)),
-				chart.Short(h.Statistic), pValue(h.P), pValue(h.PCorrected), h.EffectName, chart.Short(h.Effect), chart.Short(h.EffectLow), chart.Short(h.EffectHigh), h.Why)
+				chart.Short(h.Statistic), pValue(h.P), pValue(h.PCorrected), h.EffectName, chart.Fixed(h.Effect), chart.Fixed(h.EffectLow), chart.Fixed(h.EffectHigh), h.Why)
 		}
 	}
 }

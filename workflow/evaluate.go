@@ -55,6 +55,7 @@ func importance(ctx context.Context, b *bundle.Bundle, p prepared, seed uint64) 
 func card(in *Ingested, p *project.Project, tr *Trained, ev *Evaluation, imp []bundle.Importance, hyp []bundle.Hypothesis, alerts []string) bundle.Card {
 	c := bundle.Card{
 		Name: p.Name, Task: in.Target.Task, Metric: tr.Metric, Target: in.Target.Column, Positive: in.Target.Positive,
+		Negative: in.Target.Negative, FalsePositive: p.Decision.Cost.FalsePositive, FalseNegative: p.Decision.Cost.FalseNegative,
 		Split: bundle.Split{Method: tr.Split.Method, Train: len(tr.Split.Train), Calibration: len(tr.Split.Calibration),
 			Holdout: ev.Rows, Folds: folds},
 		Baseline: ev.Baseline, Holdout: ev.Facts.Measures, Confusion: ev.Facts.Confusion,

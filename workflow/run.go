@@ -412,11 +412,14 @@ func explorePage(in *Ingested, title string) (*explore.Page, error) {
 		Title: title, Target: in.Target.Column, Positive: in.Target.Positive})
 }
 
-// alerts returns the sentences of a page's alerts, most important first.
+// alerts returns the sentences of a page's alerts that are more than notes,
+// most important first.
 func alerts(page *explore.Page) []string {
 	out := []string{}
 	for _, a := range page.Alerts {
-		out = append(out, a.Sentence())
+		if a.Severity != "low" {
+			out = append(out, a.Sentence())
+		}
 	}
 	return out
 }

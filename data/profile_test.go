@@ -51,7 +51,7 @@ var nan, inf = math.NaN(), math.Inf(1)
 
 func TestProfileOfNumbers(t *testing.T) {
 	t.Parallel()
-	p := data.NewProfile(table(t, num("x", 2, 4, 4, 4, 5, 5, 7, 9, nan, inf, -inf, -0.0)))
+	p := data.NewProfile(table(t, num("x", 2, 4, 4, 4, 5, 5, 7, 9, nan, inf, -inf, math.Copysign(0, -1))))
 	c := p.Column("x")
 	// The first eight have mean 5 and squared deviations 32 (the textbook
 	// example of a population standard deviation of 2); then a zero.

@@ -44,11 +44,17 @@
 //
 // # Why two ways of reading
 //
-// Parquet is read through DuckDB; text files are read by this package. Measured
-// on the same files DuckDB's CSV reader was not faster, guessed types from a
-// sample, and numbered bad lines differently once cells held line breaks;
-// prediction needs the position of every row, and two readers would one day
-// disagree on what a row is. Text is read twice: once to decide types and count
-// rows, once to fill columns of exactly that size, so that memory is that of the
-// table and no more. This is the only package that links DuckDB.
+// Parquet is read through DuckDB; text files are read by this package. DuckDB's
+// CSV reader guesses quotes and separators: of a file of nine rows with one
+// quote left open it made twelve rows and reported nothing. Types from all rows
+// cost it 7.3 CPU seconds on 1,000,000 x 28 cells, and this package 3.0 with the
+// hash and the table. And prediction needs the position of every row: two
+// readers would one day disagree on what a row is.
+//
+// Text is read twice, once to decide types and count rows, once to fill columns
+// of exactly that size, so that memory is that of the table and a megabyte more.
+// This is the only package that links DuckDB.
+//
+// It does not read over the network or from databases, undo backslash escapes
+// or comments in CSV, or take decimal commas and thousands marks for numbers.
 package ingest

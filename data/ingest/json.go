@@ -24,7 +24,7 @@ type jsonScanner struct {
 }
 
 // errCutShort is met when the file ends within a value.
-var errCutShort = errors.New("the file ends within a value")
+var errCutShort = data.WithHint(errors.New("the file ends within a value"), "export or copy the file again")
 
 func newJSONScanner(name string, in *input, known []string) (*jsonScanner, error) {
 	s := &jsonScanner{w: newWindow(in.r), release: in.close, byLine: in.format == formatLines, at: map[string]int{}}
@@ -106,7 +106,7 @@ func (s *jsonScanner) value() (int, error) {
 	b := s.w.rest()
 	switch {
 	case len(b) == 0 && s.inArray && !s.closed:
-		return 0, data.WithHint(errCutShort, "the array is not closed; export or copy the file again")
+		return 0, errCutShort
 	case len(b) == 0:
 		return 0, io.EOF
 	case s.closed:
@@ -128,7 +128,7 @@ func (s *jsonScanner) value() (int, error) {
 					return 0, errTooLong
 				}
 				if depth > 0 || quoted {
-					return 0, data.WithHint(errCutShort, "export or copy the file again")
+					return 0, errCutShort
 				}
 				return i, nil
 			}

@@ -80,8 +80,6 @@ type plan struct {
 	// values and agreeing count what the column held and how much of it was of
 	// its kind; for messages, and 0 when the kind was given.
 	values, agreeing int64
-
-	skip bool // column is not read
 }
 
 // decide chooses the kind that the survey speaks for. Category may still become

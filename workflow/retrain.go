@@ -239,7 +239,7 @@ func attempt(ctx context.Context, in *Ingested, p *project.Project, validation *
 	}
 	tr.Bundle.Card = card(in, p, tr, ev, imp, nil, nil)
 	tr.Bundle.Scores = ev.Scores
-	if _, err := bundle.Encode(tr.Bundle); err != nil {
+	if tr.Bundle, err = bundle.New(*tr.Bundle); err != nil {
 		return nil, 0, err
 	}
 	score := scores(tr.Bundle, holdout.rows)

@@ -71,7 +71,7 @@ func Train(ctx context.Context, p *project.Project, test string, opt Options) (*
 	}
 	tr.Bundle.Card = card(in, p, tr, ev, imp, nil, alerts(page))
 	tr.Bundle.Scores = ev.Scores
-	if _, err := bundle.Encode(tr.Bundle); err != nil {
+	if tr.Bundle, err = bundle.New(*tr.Bundle); err != nil {
 		return nil, err
 	}
 	return &Training{Bundle: tr.Bundle, Facts: tr.facts(), Eval: ev, Ingested: in, Seconds: time.Since(start).Seconds()}, nil
@@ -267,6 +267,11 @@ func WriteReport(b *bundle.Bundle, dir, stem string) ([]string, error) {
 		}
 	}
 	return []string{base + ".html", base + ".md", base + ".json"}, nil
+}
+
+// CardMarkdown writes a bundle's report as Markdown.
+func CardMarkdown(b *bundle.Bundle, w io.Writer) error {
+	return report.New(b.Manifest, b.Card).Markdown(w)
 }
 
 // WritePage writes a page to path; it appears whole or not at all.

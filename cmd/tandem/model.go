@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -205,9 +206,16 @@ func refused(rows, failed int) error {
 
 func (s *shared) verifyCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "verify BUNDLE", GroupID: "engineering", Args: cobra.ExactArgs(1),
-		Short: "Check a bundle: its form, its parts, and that it scores its own proof rows bit for bit",
-		RunE: func(_ *cobra.Command, args []string) error {
+		Use: "verify BUNDLE|DIR", GroupID: "engineering", Args: cobra.ExactArgs(1),
+		Short: "Check a bundle, or all that a project keeps: decision log, audit trail, bundles",
+		Long: `Verify checks a bundle's form and parts, and that it scores its own proof rows
+bit for bit as it did in training. Of a project's folder it checks every byte of
+the decision log, the chain of the audit trail, and the bundle of every version.
+What does not hold is named, and the exit code is 3.`,
+		RunE: func(c *cobra.Command, args []string) error {
+			if info, err := os.Stat(args[0]); err == nil && info.IsDir() {
+				return s.verifyProject(c, args[0])
+			}
 			b, err := bundle.Open(args[0])
 			if err != nil {
 				return workflow.Broken(err)
@@ -221,4 +229,24 @@ func (s *shared) verifyCommand() *cobra.Command {
 			return nil
 		},
 	}
+}
+
+func (s *shared) verifyProject(c *cobra.Command, dir string) error {
+	r, err := workflow.VerifyProject(c.Context(), dir)
+	if r != nil && s.json {
+		if printed := s.print(map[string]any{"ok": err == nil, "log": r}); printed != nil {
+			return printed
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if !s.json {
+		s.say("%s is whole: %d decisions and %d outcomes in %d segments, %d erased; the audit trail and every bundle hold",
+			dir, r.Decisions, r.Outcomes, r.Segments, r.Erased)
+		for _, l := range r.Losses {
+			s.say("  when the log was opened before record %d, %d acknowledged records were missing", l.Number, l.Lost)
+		}
+	}
+	return nil
 }

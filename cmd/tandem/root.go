@@ -45,7 +45,8 @@ honestly evaluated, explained model, and on to a model that answers in productio
 		&cobra.Group{ID: "engineering", Title: "From model to production:"})
 	root.AddCommand(
 		s.initCommand(), s.exploreCommand(), s.testCommand(), s.runCommand(), s.trainCommand(), s.evaluateCommand(),
-		s.explainCommand(), s.reportCommand(), s.predictCommand(), s.verifyCommand(), s.upCommand(), s.serveCommand())
+		s.explainCommand(), s.reportCommand(), s.predictCommand(), s.verifyCommand(), s.upCommand(), s.serveCommand(),
+		s.retrainCommand(), s.statusCommand(), s.modelsCommand(), s.demoCommand())
 	for _, c := range root.Commands() {
 		c.Args = usage(c.Args)
 	}

@@ -1,0 +1,211 @@
+package tune
+
+import (
+	"context"
+	"maps"
+	"math"
+	"runtime"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tandem-ml/tandem/bundle"
+	"github.com/tandem-ml/tandem/bundle/step"
+	"github.com/tandem-ml/tandem/bundle/tree"
+	"github.com/tandem-ml/tandem/science/learn"
+	"github.com/tandem-ml/tandem/science/prepare"
+)
+
+// outcome is what a candidate came to.
+type outcome struct {
+	Candidate
+	trees   int             // mean of the folds' best numbers of trees; 0 for other learners
+	members []bundle.Member // one per fold, with its plan
+	margin  []float64       // out of fold, one per row of the sample
+	value   float64         // the metric of margin
+	seconds float64         // wall time of all folds
+	slowest time.Duration   // the longest fold's fit
+}
+
+// params returns the settings for the fit on all rows.
+func (o *outcome) params() learn.Params {
+	p := maps.Clone(o.Params)
+	if o.trees > 0 {
+		p["trees"] = o.trees
+	}
+	return p
+}
+
+// planKey names a plan: the features of all folds but one, in one form.
+type planKey struct {
+	fold   int // -1: no fold is held out, and all training rows are used
+	form   learn.Input
+	curves bool
+	none   bool // the baseline reads no features
+}
+
+type planned struct {
+	plan       step.Plan
+	categories []int
+}
+
+// plan returns the plan of a candidate in a fold, fitted once for all
+// candidates of the same form. It is not safe for concurrent use.
+func (s *search) plan(c Candidate, fold int) *planned {
+	key := planKey{fold: fold, form: c.Learner.Input(), curves: c.Curves, none: c.Learner.Name() == "baseline"}
+	if p, ok := s.plans[key]; ok {
+		return p
+	}
+	p := &planned{}
+	switch rows := s.trainRows(fold); {
+	case key.none:
+	case key.curves:
+		p.plan, p.categories = prepare.FitCurves(s.Contract, s.Rows, rows)
+	default:
+		p.plan, p.categories = prepare.Fit(s.Contract, s.Rows, rows, key.form)
+	}
+	s.plans[key] = p
+	return p
+}
+
+// trainRows returns the rows that are fitted to when a fold is held out, in
+// the order of Train.
+func (s *search) trainRows(fold int) []int {
+	if fold < 0 {
+		return s.Train
+	}
+	held := make([]bool, len(s.sample))
+	for _, i := range s.folds[fold] {
+		held[i] = true
+	}
+	var rows []int
+	for i, p := range s.sample {
+		if !held[i] {
+			rows = append(rows, s.Train[p])
+		}
+	}
+	return rows
+}
+
+// heldRows returns the rows of a fold.
+func (s *search) heldRows(fold int) []int {
+	rows := make([]int, len(s.folds[fold]))
+	for i, j := range s.folds[fold] {
+		rows[i] = s.Train[s.sample[j]]
+	}
+	return rows
+}
+
+// labels returns the labels of the sample.
+func (s *search) labels() []float64 {
+	y := make([]float64, len(s.sample))
+	for i, p := range s.sample {
+		y[i] = s.Y[s.Train[p]]
+	}
+	return y
+}
+
+func (s *search) workers() int {
+	if s.Workers > 0 {
+		return s.Workers
+	}
+	return runtime.GOMAXPROCS(0)
+}
+
+// run fits a candidate in every fold, several folds at a time, since a small
+// table has not enough work for two threads in one fit.
+func (s *search) run(ctx context.Context, c Candidate) (*outcome, error) {
+	start := s.watch.now()
+	plans := make([]*planned, len(s.folds))
+	for k := range s.folds {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		plans[k] = s.plan(c, k)
+	}
+	o := &outcome{Candidate: c, members: make([]bundle.Member, len(s.folds)), margin: make([]float64, len(s.sample))}
+	took := make([]time.Duration, len(s.folds))
+	group, inner := errgroup.WithContext(ctx)
+	group.SetLimit(s.workers())
+	for k := range s.folds {
+		group.Go(func() error {
+			began := s.watch.now()
+			held := s.data(plans[k], s.heldRows(k))
+			m, err := s.fit(inner, c, c.Params, plans[k], s.trainRows(k), &held, max(1, s.workers()/len(s.folds)))
+			if err != nil {
+				return err
+			}
+			o.members[k] = m
+			took[k] = s.watch.now().Sub(began)
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	o.trees = meanTrees(o.members)
+	for k := range s.folds {
+		o.slowest = max(o.slowest, took[k])
+		m := o.members[k]
+		if m.Trees != nil {
+			m.Trees = first(m.Trees, o.trees)
+		}
+		for i, v := range margins(&m, s.data(plans[k], s.heldRows(k)).X) {
+			o.margin[s.folds[k][i]] = v
+		}
+	}
+	o.value = s.value(o.margin)
+	o.seconds = s.watch.now().Sub(start).Seconds()
+	return o, nil
+}
+
+// data returns the features and labels of some rows.
+func (s *search) data(p *planned, rows []int) learn.Data {
+	return learn.Data{X: prepare.Apply(p.plan, s.Rows, rows), Y: at(s.Y, rows)}
+}
+
+// fit fits a learner to some rows; held may be nil.
+func (s *search) fit(ctx context.Context, c Candidate, params learn.Params, p *planned, rows []int, held *learn.Data, workers int) (bundle.Member, error) {
+	if err := ctx.Err(); err != nil {
+		return bundle.Member{}, err
+	}
+	m, err := c.Learner.Fit(ctx, learn.Train{
+		Task: s.Task, Data: s.data(p, rows), Categories: p.categories, Valid: held, Seed: s.Seed, Workers: workers,
+	}, params)
+	m.Plan = p.plan
+	return m, err
+}
+
+// meanTrees returns the mean number of trees, at least 1; 0 if the members
+// have none.
+func meanTrees(members []bundle.Member) int {
+	sum := 0
+	for _, m := range members {
+		if m.Trees == nil {
+			return 0
+		}
+		sum += len(m.Trees.Root) - 1
+	}
+	return max(1, int(math.Round(float64(sum)/float64(len(members)))))
+}
+
+// first returns the forest of the first n trees, sharing f's arrays. It is for
+// margins only.
+func first(f *tree.Forest, n int) *tree.Forest {
+	g := *f
+	g.Root = f.Root[:min(n+1, len(f.Root))]
+	return &g
+}
+
+// margins returns the member's margin of each row, without its weight.
+func margins(m *bundle.Member, x learn.Matrix) []float64 {
+	out := make([]float64, x.Rows)
+	if m.Trees != nil {
+		m.Trees.Margins(out, x.Data)
+		return out
+	}
+	for i := range out {
+		out[i] = m.Linear.Margin(x.Row(i))
+	}
+	return out
+}

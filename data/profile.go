@@ -11,8 +11,9 @@ import (
 // value exactly.
 const MaxTop = 1000
 
-// Profile is a small summary of a table: tens of kilobytes whatever the
-// number of rows, mergeable, made in one pass by [NewProfile] or [Profiler].
+// Profile is a small summary of a table: about ten kilobytes a column whatever
+// the number of rows (more for a category of many long values), mergeable, made
+// in one pass by [NewProfile] or [Profiler].
 type Profile struct {
 	Rows    int64           `json:"rows"`
 	Columns []ColumnProfile `json:"columns"`

@@ -136,7 +136,7 @@ func assemble(in *Ingested, spec *project.Project, p prepared, split evaluate.Sp
 			Task: in.Target.Task, Target: in.Target.Column, Data: in.Snapshot, Seed: spec.Seed,
 			Complete: search.Complete, Reasons: spec.Decision.Reasons, Texts: spec.Decision.ReasonTexts,
 		},
-		Profile: *in.Profile,
+		Profile: ofInputs(in.Profile, &in.Contract),
 	}
 	model := bundle.Model{Contract: in.Contract, Members: search.Members,
 		Calibration: bundle.Calibration{Method: "identity"}}
@@ -158,6 +158,18 @@ func assemble(in *Ingested, spec *project.Project, p prepared, split evaluate.Sp
 		b.Tests = append(b.Tests, bundle.TestRow{Row: row, Margin: margin, Score: score})
 	}
 	return b, nil
+}
+
+// ofInputs returns the profile of the columns that are scored. The values of
+// others, such as names and identifiers, have no business in a bundle.
+func ofInputs(p *data.Profile, c *data.Contract) data.Profile {
+	out := data.Profile{Rows: p.Rows}
+	for _, f := range c.Inputs() {
+		if col := p.Column(f.Name); col != nil {
+			out.Columns = append(out.Columns, *col)
+		}
+	}
+	return out
 }
 
 // calibrated returns the model with its link from margin to score. For a

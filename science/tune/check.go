@@ -83,10 +83,9 @@ func (c *Config) checkRows() []error {
 
 // A budget of a second allows for cellsPerSecond cells of the table, however
 // little that is for leastRows rows. On two cores the whole portfolio takes a
-// second for some 20,000 cells of a small table and 50,000 of a large one,
-// and the linear and the first boosted candidate together a tenth of that.
+// second for some 20,000 to 50,000 cells.
 const (
-	cellsPerSecond = 250_000
+	cellsPerSecond = 40_000
 	leastRows      = 20_000
 )
 

@@ -39,11 +39,13 @@
 //
 // With a budget the search keeps back what the fit on all rows will take,
 // leaves out candidates that would not fit in the rest, and stops those that
-// prove slower than expected. Then the result says that it is not complete.
-// A search that had enough time does not depend on the clock: the same rows,
-// settings and seed give the same members, for any number of workers.
+// prove slower than expected. If there is no time for the final fit all the
+// same, a model of one of the folds takes its place. Then the result says that
+// it is not complete. A search that had enough time does not depend on the
+// clock: the same rows, settings and seed give the same members, for any number
+// of workers.
 //
-// Where even a few candidates on all rows would exceed the budget (see
-// [Config]), the choice is made on a random sample of the training rows; only
-// the chosen candidate is fitted on all of them.
+// Where the table is too large for the budget (see [Config]), the choice is
+// made on a random sample of the training rows; only the chosen candidate is
+// fitted on all of them.
 package tune

@@ -3,6 +3,7 @@ package tune
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -28,23 +29,22 @@ func (s *search) finish(ctx context.Context) (*Result, error) {
 		row.Seconds = o.seconds
 		board = append(board, choice{row: row, parts: []*outcome{o}, weight: []float64{1}, value: o.value})
 	}
-	chosen := s.rank(board)
+	best := s.rank(board)[0]
+	chosen := best
 	if mix := s.mix(); mix != nil {
 		c := choice{row: s.mixtureRow(mix), parts: mix.parts, weight: mix.weight, value: mix.value}
-		best := board[chosen[0]]
-		worth := 0.1 * s.measure.se(s.labels(), best.parts[0].margin)
 		board = append(board, c)
-		if s.measure.sign*(c.value-best.value) > worth {
-			chosen = append([]int{len(board) - 1}, chosen...)
+		worth := 0.1 * s.measure.se(s.labels(), board[best].parts[0].margin)
+		if s.measure.sign*(c.value-board[best].value) > worth {
+			chosen = len(board) - 1
 		}
 	}
-	// The best that can still be fitted on all rows in time.
-	pick := slices.IndexFunc(chosen, func(i int) bool { return s.refitAll(board[i]) <= s.watch.left() })
-	if pick < 0 {
-		pick = 0
+	// The best single candidate on all rows beats the blend on some. A lesser
+	// candidate does not beat the best one on some: refit falls back to that.
+	if chosen != best && !s.affordable(board[chosen]) && s.affordable(board[best]) {
+		chosen, s.complete = best, false
 	}
-	s.complete = s.complete && pick == 0
-	winner := &board[chosen[pick]]
+	winner := &board[chosen]
 	s.event(Event{Candidate: winner.row.Learner, Done: len(s.portfolio), Total: len(s.portfolio), Final: true})
 	members, err := s.refit(ctx, winner)
 	if err != nil {
@@ -116,28 +116,30 @@ func (s *search) spreadOut(c choice) []float64 {
 	return out
 }
 
-func (s *search) refitAll(c choice) time.Duration {
+// affordable reports whether the parts of a choice can be fitted on all rows
+// in what is left of the budget.
+func (s *search) affordable(c choice) bool {
 	var sum time.Duration
 	for _, o := range c.parts {
 		sum += s.refitTime(o)
 	}
-	return sum
+	return sum <= s.watch.left()+grace
 }
 
 // grace is how far the final fit may overrun the budget before it is cut.
 const grace = 500 * time.Millisecond
 
-// refit fits the parts of a choice on all training rows. If the time runs out
-// all the same, their models of the first fold take the place, and the row
-// says so.
+// refit fits the parts of a choice on all training rows. If there is no time
+// for it, or it takes longer than expected, the models of the first fold take
+// the place, whose quality is what the leaderboard says, and the row says so.
 func (s *search) refit(ctx context.Context, c *choice) ([]bundle.Member, error) {
 	limited, cancel := s.watch.limit(ctx, -grace, len(s.done) == 1)
 	defer cancel()
+	inTime := s.affordable(*c)
 	var members []bundle.Member
 	for k, o := range c.parts {
-		var m bundle.Member
-		err := limited.Err()
-		if err == nil {
+		m, err := o.members[0], context.DeadlineExceeded
+		if inTime {
 			m, err = s.fit(limited, o.Candidate, o.params(), s.plan(o.Candidate, -1), s.Train, nil, s.workers())
 		}
 		switch {
@@ -145,9 +147,8 @@ func (s *search) refit(ctx context.Context, c *choice) ([]bundle.Member, error) 
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
 		case errors.Is(err, context.DeadlineExceeded):
-			m = o.members[0]
-			s.complete = false
-			c.row.Note = "fitted without the rows of one fold: the budget was used up"
+			m, inTime, s.complete = o.members[0], false, false
+			c.row.Note = fmt.Sprintf("fitted on %d of %d training rows: there was no time for all", s.foldRows(), len(s.Train))
 		default:
 			return nil, err
 		}

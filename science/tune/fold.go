@@ -112,6 +112,9 @@ func (s *search) workers() int {
 	return runtime.GOMAXPROCS(0)
 }
 
+// foldWorkers returns how many workers the fit of one fold has.
+func (s *search) foldWorkers() int { return max(1, s.workers()/len(s.folds)) }
+
 // run fits a candidate in every fold, several folds at a time, since a small
 // table has not enough work for two threads in one fit.
 func (s *search) run(ctx context.Context, c Candidate) (*outcome, error) {
@@ -131,7 +134,7 @@ func (s *search) run(ctx context.Context, c Candidate) (*outcome, error) {
 		group.Go(func() error {
 			began := s.watch.now()
 			held := s.data(plans[k], s.heldRows(k))
-			m, err := s.fit(inner, c, c.Params, plans[k], s.trainRows(k), &held, max(1, s.workers()/len(s.folds)))
+			m, err := s.fit(inner, c, c.Params, plans[k], s.trainRows(k), &held, s.foldWorkers())
 			if err != nil {
 				return err
 			}

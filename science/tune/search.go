@@ -21,7 +21,7 @@ type Config struct {
 	Metric   string // "auc" (binary, the default), "log_loss" (binary), "rmse" (regression, the default); "" and "auto" are the default
 
 	// Budget is the wall time the search may take; 0 is no limit. Beyond
-	// 250,000 cells of the training table per second of budget, but never below
+	// 40,000 cells of the training table per second of budget, but never below
 	// 20,000 rows, the choice is made on a random sample of the rows.
 	Budget time.Duration
 	Seed   uint64
@@ -170,9 +170,8 @@ func (s *search) try(ctx context.Context, i int, c Candidate) error {
 	// is: there is nothing better to keep time for.
 	var reserve time.Duration
 	if i > 1 {
-		reserve = s.refitTime(s.best())
-		run, refit := s.forecast(c)
-		if s.watch.left() < run+max(refit, reserve) {
+		reserve = s.reserve()
+		if s.watch.left() < s.forecast(c)+reserve {
 			s.complete = false
 			return nil
 		}

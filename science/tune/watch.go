@@ -43,34 +43,40 @@ func (w watch) limit(ctx context.Context, reserve time.Duration, unlimited bool)
 }
 
 // refitTime returns how long the fit of an outcome on all training rows will
-// take at most: a fold's fit has one worker and may have had a busy machine,
-// so a fit with all workers and a quarter more rows takes less than that
-// scaled by the rows.
+// take, from its slowest fold. A fold's fit may have had fewer workers; they
+// help once there are enough rows for each.
 func (s *search) refitTime(o *outcome) time.Duration {
 	if o == nil {
 		return 0
 	}
-	largest := 0
-	for _, fold := range s.folds {
-		largest = max(largest, len(s.sample)-len(fold))
+	ratio := float64(len(s.Train)) / float64(s.foldRows())
+	if len(s.Train) > 20_000 {
+		ratio /= math.Pow(float64(s.workers())/float64(s.foldWorkers()), 0.7)
 	}
-	return time.Duration(1.2 * float64(o.slowest) * float64(len(s.Train)) / float64(max(largest, 1)))
+	return time.Duration(ratio * float64(o.slowest))
 }
 
-// forecast returns how long a candidate will take in all folds, and on all
-// rows, by comparison with the last outcome of the same learner; zero if there
-// is none.
-func (s *search) forecast(c Candidate) (run, refit time.Duration) {
+// foldRows returns how many rows the models of the first fold are fitted to.
+func (s *search) foldRows() int { return max(1, len(s.sample)-len(s.folds[0])) }
+
+// reserve returns the time to keep for the final fit: what the best candidate
+// so far needs and a fifth more, but not more than half of the budget.
+func (s *search) reserve() time.Duration {
+	return min(s.refitTime(s.best())*6/5, s.watch.budget/2)
+}
+
+// forecast returns how long a candidate will take in all folds, by comparison
+// with the last outcome of the same learner; zero if there is none.
+func (s *search) forecast(c Candidate) time.Duration {
 	if s.watch.budget == 0 {
-		return 0, 0
+		return 0
 	}
 	for i := len(s.done) - 1; i >= 0; i-- {
 		if o := s.done[i]; o.Learner.Name() == c.Learner.Name() {
-			ratio := s.work(c) / s.work(o.Candidate)
-			return time.Duration(ratio * o.seconds * 1e9), time.Duration(ratio * float64(s.refitTime(o)))
+			return time.Duration(s.work(c) / s.work(o.Candidate) * o.seconds * 1e9)
 		}
 	}
-	return 0, 0
+	return 0
 }
 
 // work is proportional to the time a fit takes, for candidates of one learner.

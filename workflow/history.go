@@ -14,12 +14,22 @@ import (
 // outcome as target. Columns that were not asked for are missing; a time
 // column of that role takes the decision's time where the request had none.
 func tableOf(entries []decisions.Entry, like *data.Table, contract *data.Contract, target string) (*data.Table, error) {
-	inputs := make([]map[string]any, len(entries))
-	for i, e := range entries {
-		if err := json.Unmarshal(e.Inputs, &inputs[i]); err != nil {
-			return nil, fmt.Errorf("decision %s: its inputs are not JSON: %w", e.ID, err)
+	texts := make([][]string, len(like.Columns)) // by column, then row
+	for c := range texts {
+		texts[c] = make([]string, len(entries))
+	}
+	for row, e := range entries {
+		var inputs map[string]any
+		if err := json.Unmarshal(e.Inputs, &inputs); err != nil {
+			return nil, fmt.Errorf("decision %s: its inputs are not a JSON object", e.ID) // the cause would quote them
 		}
-		inputs[i][target] = e.Outcome.Value
+		for c, column := range like.Columns {
+			if column.Name == target {
+				texts[c][row] = e.Outcome.Value
+			} else {
+				texts[c][row] = textOf(inputs[column.Name])
+			}
+		}
 	}
 	columns := make([]*data.Column, len(like.Columns))
 	for i, c := range like.Columns {
@@ -27,18 +37,14 @@ func tableOf(entries []decisions.Entry, like *data.Table, contract *data.Contrac
 		if f := contract.Field(c.Name); f != nil && f.Role == data.TimeRole {
 			fallback = func(row int) int64 { return entries[row].Time.UnixMicro() }
 		}
-		columns[i] = columnOf(c, inputs, fallback)
+		columns[i] = columnOf(c, texts[i], fallback)
 	}
 	return data.NewTable(columns...)
 }
 
-// columnOf collects one column's values from JSON objects.
-func columnOf(like *data.Column, inputs []map[string]any, fallback func(row int) int64) *data.Column {
+// columnOf reads one column's values from texts, "" where there is none.
+func columnOf(like *data.Column, texts []string, fallback func(row int) int64) *data.Column {
 	c := &data.Column{Name: like.Name, Kind: like.Kind}
-	texts := make([]string, len(inputs))
-	for i, in := range inputs {
-		texts[i] = textOf(in[like.Name])
-	}
 	switch like.Kind {
 	case data.Category:
 		return data.CategoryColumn(like.Name, texts)

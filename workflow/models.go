@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/tandem-ml/tandem/bundle"
 	"github.com/tandem-ml/tandem/data"
@@ -52,6 +53,7 @@ type ModelLine struct {
 	Aliases []string                  `json:"aliases"`
 	Learner string                    `json:"learner"`
 	Holdout map[string]bundle.Measure `json:"holdout"`
+	Problem string                    `json:"problem,omitempty"` // why the bundle cannot be opened; then Learner and Holdout are empty
 }
 
 // List returns the project's versions, newest first.
@@ -66,11 +68,12 @@ func (m *Models) List(ctx context.Context) ([]ModelLine, error) {
 	}
 	out := make([]ModelLine, 0, len(versions))
 	for _, v := range versions {
-		b, err := openBundle(m.registry, make(map[string]*bundle.Bundle), v.Bundle)
-		if err != nil {
-			return nil, err
+		line := ModelLine{Version: v, Aliases: []string{}}
+		if b, err := m.open(v); err != nil {
+			line.Problem = err.Error()
+		} else {
+			line.Learner, line.Holdout = b.Card.Chosen, b.Card.Holdout
 		}
-		line := ModelLine{Version: v, Aliases: []string{}, Learner: b.Card.Chosen, Holdout: b.Card.Holdout}
 		for _, a := range aliases {
 			if a.Version == v.Number {
 				line.Aliases = append(line.Aliases, a.Name)
@@ -87,27 +90,48 @@ func (m *Models) Show(ctx context.Context, number int) (registry.Version, *bundl
 	if err != nil {
 		return v, nil, m.explain(err)
 	}
-	b, err := openBundle(m.registry, make(map[string]*bundle.Bundle), v.Bundle)
+	b, err := m.open(v)
 	return v, b, err
 }
 
+func (m *Models) open(v registry.Version) (*bundle.Bundle, error) {
+	b, err := openBundle(m.registry, make(map[string]*bundle.Bundle), v.Bundle)
+	if err != nil {
+		return nil, fmt.Errorf("version %d: %w", v.Number, err)
+	}
+	return b, nil
+}
+
 // Promote makes a version the champion by a person's decision, which the audit
-// trail records with its reason.
+// trail records with its reason. A version whose bundle cannot be opened is
+// refused.
 func (m *Models) Promote(ctx context.Context, number int, reason string) error {
-	return m.explain(m.registry.SetAlias(ctx, m.Project.Name, registry.Champion, number, reason))
+	if _, _, err := m.Show(ctx, number); err != nil {
+		return err
+	}
+	return m.registry.SetAlias(ctx, m.Project.Name, registry.Champion, number, reason)
 }
 
 // Rollback makes the champion before this one the champion again and returns
-// it.
+// it. It fails, and changes nothing, if the champion is changed by another
+// process at the same moment.
 func (m *Models) Rollback(ctx context.Context, reason string) (registry.Version, error) {
+	now, _, err := m.registry.Alias(ctx, m.Project.Name, registry.Champion)
+	if err != nil {
+		return registry.Version{}, err
+	}
 	v, set, err := m.registry.Previous(ctx, m.Project.Name, registry.Champion)
 	if err != nil {
 		return v, err
 	}
 	if !set {
-		return v, errors.New("there was no champion before this one")
+		return v, m.explain(fmt.Errorf("roll back: the champion replaced no other version: %w", registry.ErrNotFound))
 	}
-	return v, m.registry.SetAlias(ctx, m.Project.Name, registry.Champion, v.Number, "rollback: "+reason)
+	if _, err := m.open(v); err != nil {
+		return v, err
+	}
+	return v, m.registry.Promote(ctx, registry.Promotion{Project: m.Project.Name, Alias: registry.Champion,
+		Version: v.Number, Expect: now.Number, Reason: "rollback: " + reason})
 }
 
 func (m *Models) explain(err error) error {
@@ -124,6 +148,7 @@ type Status struct {
 	Bundle    string           `json:"bundle"`
 	Decisions decisions.Counts `json:"decisions"`
 	Watched   Watched          `json:"watched"` // of the champion
+	Unread    int              `json:"unread"`  // decisions and outcomes that the champion's watch had to pass over
 	Alarms    []string         `json:"alarms"`  // of the newest window of decisions and of outcomes
 }
 
@@ -153,7 +178,8 @@ func StatusOf(ctx context.Context, dir string) (*Status, error) {
 	if err := w.catchUp(ctx); err != nil {
 		return nil, err
 	}
-	s.Watched = w.seen(v.Bundle)
+	w.tick(time.Now())
+	s.Watched, s.Unread = w.seen(v.Bundle), w.passedOver(v.Bundle)
 	s.Alarms = append(s.Alarms, s.Watched.alarms()...)
 	return s, nil
 }
@@ -193,6 +219,9 @@ func (s *Status) Text() string {
 	if n := len(s.Watched.Outcomes); n > 0 {
 		fmt.Fprintf(&b, "  newest outcomes: %s\n", strings.Join(s.Watched.Outcomes[n-1].Sentences, "; "))
 	}
+	if s.Unread > 0 {
+		fmt.Fprintf(&b, "  %d decisions or outcomes are in no window: the champion does not understand them\n", s.Unread)
+	}
 	for _, a := range s.Alarms {
 		fmt.Fprintf(&b, "  ALARM %s\n", a)
 	}
@@ -217,10 +246,16 @@ func VerifyProject(ctx context.Context, dir string) (*decisions.Report, error) {
 		problems = append(problems, &p)
 	}
 	if err := m.registry.VerifyAudit(ctx); err != nil {
-		problems = append(problems, fmt.Errorf("audit trail: %w", err))
-	}
-	if _, err := m.List(ctx); err != nil {
 		problems = append(problems, err)
+	}
+	lines, err := m.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range lines {
+		if l.Problem != "" {
+			problems = append(problems, errors.New(l.Problem))
+		}
 	}
 	if len(problems) > 0 {
 		return report, NotHeld("%w", errors.Join(problems...))

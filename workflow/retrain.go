@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"time"
 
@@ -38,8 +39,11 @@ func Retrain(ctx context.Context, dir string, opt RetrainOptions) (retrain.Resul
 		return retrain.Result{}, err
 	}
 	log, err := decisions.OpenReadOnly(decisionsDir(p.Dir))
+	if errors.Is(err, fs.ErrNotExist) {
+		return retrain.Result{}, data.WithHint(fmt.Errorf("project %q has no decisions yet", p.Name), "they are logged by: tandem up %s", dir)
+	}
 	if err != nil {
-		return retrain.Result{}, data.WithHint(err, "decisions are logged by: tandem up %s", dir)
+		return retrain.Result{}, err
 	}
 	defer log.Close()
 	reg, err := registry.Open(ctx, stateDir(p.Dir))

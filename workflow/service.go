@@ -21,6 +21,10 @@ import (
 // changed: a promotion by another process is in service within a second.
 const followEvery = 300 * time.Millisecond
 
+// watchEvery is how often it reads what was logged since. Reading many records
+// at once costs less than waking for each request.
+const watchEvery = 250 * time.Millisecond
+
 // stateDir is where a project keeps what must last.
 func stateDir(dir string) string { return filepath.Join(dir, ".tandem", "state") }
 
@@ -37,7 +41,7 @@ type service struct {
 	server   *serve.Server
 	talk     *Talk
 
-	poke chan struct{} // something was logged
+	following sync.Mutex // one change of the champion at a time
 
 	mu       sync.Mutex
 	bundles  map[string]*bundle.Bundle // by id, opened once
@@ -63,25 +67,13 @@ func openService(ctx context.Context, p *project.Project, talk *Talk, logger *sl
 		log.Close()
 		return nil, err
 	}
-	s := &service{project: p, registry: reg, log: log, talk: talk,
-		poke: make(chan struct{}, 1), bundles: make(map[string]*bundle.Bundle)}
+	s := &service{project: p, registry: reg, log: log, talk: talk, bundles: make(map[string]*bundle.Bundle)}
 	s.watch = newWatch(log, p, s.bundle)
-	s.server = serve.New(serve.Options{
-		Log: log, Bundle: s.bundle, Logger: logger, Pages: s.pages(),
-		Decided: func(serve.Model, []decisions.Decision, bundle.Rows) { s.poked() },
-		Learned: func(string, []decisions.Outcome) { s.poked() },
-	})
+	s.server = serve.New(serve.Options{Log: log, Bundle: s.bundle, Logger: logger, Pages: s.pages()})
 	return s, nil
 }
 
 func (s *service) close() error { return errors.Join(s.log.Close(), s.registry.Close()) }
-
-func (s *service) poked() {
-	select {
-	case s.poke <- struct{}{}:
-	default: // the watch is awake already
-	}
-}
 
 // bundle opens a bundle of the registry by its id, once.
 func (s *service) bundle(id string) (*bundle.Bundle, error) {
@@ -111,14 +103,16 @@ func openBundle(reg *registry.Registry, opened map[string]*bundle.Bundle, id str
 
 // follow puts the registry's champion into service, if it is not already.
 func (s *service) follow(ctx context.Context) error {
+	s.following.Lock()
+	defer s.following.Unlock()
 	v, set, err := s.registry.Alias(ctx, s.project.Name, registry.Champion)
 	if err != nil || !set {
 		return err
 	}
 	s.mu.Lock()
-	same := v.Number == s.champion.Number
+	before := s.champion.Number
 	s.mu.Unlock()
-	if same {
+	if v.Number == before {
 		return nil
 	}
 	b, err := s.bundle(v.Bundle)
@@ -127,7 +121,6 @@ func (s *service) follow(ctx context.Context) error {
 	}
 	s.server.Swap(serve.Model{Project: s.project.Name, Version: fmt.Sprint(v.Number), Bundle: b})
 	s.mu.Lock()
-	before := s.champion.Number
 	s.champion = v
 	s.mu.Unlock()
 	if before != 0 {
@@ -138,31 +131,57 @@ func (s *service) follow(ctx context.Context) error {
 
 func clock() string { return time.Now().Format("15:04:05") }
 
-// run follows the registry and the log until ctx ends.
-func (s *service) run(ctx context.Context) {
-	tick := time.NewTicker(followEvery)
-	defer tick.Stop()
+// followRegistry puts each new champion into service until ctx ends. What goes
+// wrong is said once, not at every look.
+func (s *service) followRegistry(ctx context.Context) {
 	var revision int64 = -1
+	s.every(ctx, followEvery, "the champion stays", func() error {
+		now, err := s.registry.Revision(ctx)
+		if err != nil || now == revision {
+			return err
+		}
+		if err := s.follow(ctx); err != nil {
+			return err
+		}
+		revision = now
+		return nil
+	})
+}
+
+// watchLog keeps the watch up with the log until ctx ends. It reads what was
+// written, beside the answers and not on their way.
+func (s *service) watchLog(ctx context.Context) {
+	s.every(ctx, watchEvery, "watch", func() error {
+		if err := s.watch.catchUp(ctx); err != nil {
+			return err
+		}
+		s.watch.tick(time.Now())
+		return nil
+	})
+}
+
+// every does work now and at each interval until ctx ends, and says an error
+// when it is another than the time before.
+func (s *service) every(ctx context.Context, interval time.Duration, what string, work func() error) {
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	said := ""
 	for {
+		text := ""
+		if err := work(); err != nil && ctx.Err() == nil {
+			text = err.Error()
+		}
+		if text != said && text != "" {
+			s.talk.Line("%s  %s: %s", clock(), what, text)
+		}
+		said = text
 		select {
 		case <-ctx.Done():
 			return
-		case <-s.poke:
-			if err := s.watch.catchUp(ctx); err != nil && ctx.Err() == nil {
-				s.talk.Line("watch: %v", err)
-			}
 		case <-tick.C:
-			now, err := s.registry.Revision(ctx)
-			if err == nil && now != revision {
-				err = s.follow(ctx)
-			}
-			if err != nil {
-				if ctx.Err() == nil {
-					s.talk.Line("the champion stays: %v", err)
-				}
-				continue
-			}
-			revision = now
 		}
 	}
 }
+
+// short is an id as people compare it.
+func short(id string) string { return id[:min(12, len(id))] }

@@ -3,10 +3,13 @@ package workflow
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"os"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/tandem-ml/tandem/bundle"
@@ -19,17 +22,18 @@ import (
 // UpOptions are the settings of [Up].
 type UpOptions struct {
 	Options
-	Address string                // host:port; "": the project's
-	Logger  *slog.Logger          // the server's own log; nil: silent
-	Ready   func(url string)      // called once the server answers; may be nil
-	alarm   func(id, text string) // told of alarms; for the demo
+	Address string           // host:port; "": the project's
+	Logger  *slog.Logger     // the server's own log; nil: silent
+	Ready   func(url string) // called once the server answers; may be nil
 }
 
 // Up runs what is stale, registers the bundle, and serves the project's
 // champion until ctx ends. A new bundle becomes champion if the project's
 // gates hold; if they do not, the champion that was there goes on answering,
-// and without one the error is ErrNotHeld.
-func Up(ctx context.Context, dir string, opt UpOptions) error {
+// and without one the error is ErrNotHeld. A bundle is put to the gates once:
+// a champion that a retraining or a person has set since is not displaced by
+// running again what was run before.
+func Up(ctx context.Context, dir string, opt UpOptions) (err error) {
 	p, err := project.Load(dir)
 	if err != nil {
 		return err
@@ -38,18 +42,24 @@ func Up(ctx context.Context, dir string, opt UpOptions) error {
 	if address == "" {
 		address = p.Serve.Address
 	}
-	// The port and the lock first: neither failure should follow a training.
-	listener, err := serve.Listen(address)
-	if err != nil {
-		return err
+	// The port and the lock first: neither failure should follow a training. If
+	// both are taken it is by a server of this project, which the lock names.
+	listener, taken := serve.Listen(address)
+	if errors.Is(taken, serve.ErrNotLoopback) {
+		return taken
 	}
-	defer listener.Close() // harmless after serving has closed it
+	if taken == nil {
+		defer listener.Close() // harmless after serving has closed it
+	}
 	s, err := openService(ctx, p, opt.Talk, opt.Logger)
 	if err != nil {
 		return err
 	}
-	defer s.close()
-	s.watch.alarm = opt.alarm
+	defer func() { err = errors.Join(err, s.close()) }()
+	if taken != nil {
+		return taken
+	}
+	s.watch.alarm = func(id, text string) { s.talk.Line("%s  ALARM %s: %s", clock(), short(id), text) }
 	run, err := RunProject(ctx, dir, opt.Options)
 	if err != nil {
 		return err
@@ -67,45 +77,49 @@ func (s *service) enter(ctx context.Context, run *Run) error {
 	if err != nil {
 		return err
 	}
-	known, err := s.registry.Versions(ctx, name)
-	if err != nil {
-		return err
-	}
 	v, err := s.registry.AddVersion(ctx, name, run.Bundle.ID(), content, "run")
 	if err != nil {
 		return err
 	}
-	fresh := true
-	for _, k := range known {
-		fresh = fresh && k.Bundle != v.Bundle
+	judged, err := s.judged(ctx, v.Bundle)
+	if err != nil {
+		return err
 	}
-	_, has, err := s.registry.Alias(ctx, name, registry.Champion)
+	champion, has, err := s.registry.Alias(ctx, name, registry.Champion)
 	if err != nil {
 		return err
 	}
 	held := GatesHeld(run.Bundle.Card)
-	if fresh {
-		if err := s.record(ctx, run, held); err != nil {
-			return err
-		}
-	}
-	switch {
-	case held == nil && (fresh || !has):
+	if held == nil && (!judged || !has) {
 		err = s.registry.Promote(ctx, registry.Promotion{Project: name, Alias: registry.Champion, Version: v.Number,
 			Reason: "the gates of the project held", Evidence: run.Bundle.Card.Gates})
 		if err != nil {
 			return err
 		}
+	}
+	// Last, so that a process that died on the way here judges again.
+	if !judged {
+		if err := s.record(ctx, run, held); err != nil {
+			return err
+		}
+	}
+	switch {
 	case held != nil && !has:
 		return data.WithHint(fmt.Errorf("nothing is served: %w", held), "mend the data or the gates of tandem.yaml; the report is in %s", run.Out)
-	case held != nil:
+	case held != nil && champion.Bundle != v.Bundle:
+		s.mu.Lock()
 		s.refused = held.Error()
-		s.talk.Line("  refused   version %d: %v; the champion stays", v.Number, held)
-	}
-	if err := s.watch.catchUp(ctx); err != nil {
-		return err
+		s.mu.Unlock()
+		s.talk.Line("  refused   version %d: %v; version %d goes on answering", v.Number, held, champion.Number)
 	}
 	return s.follow(ctx)
+}
+
+// judged reports whether a bundle was put to the project's gates before. A
+// version alone does not say so: the process may have died in between.
+func (s *service) judged(ctx context.Context, id string) (bool, error) {
+	runs, err := s.registry.Runs(ctx, s.project.Name, 0)
+	return slices.ContainsFunc(runs, func(r registry.Run) bool { return r.Kind == "run" && r.Bundle == id }), err
 }
 
 // record writes a run into the registry, with the refusal if there was one.
@@ -128,20 +142,16 @@ func (s *service) record(ctx context.Context, run *Run, held error) error {
 	return err
 }
 
-// serve answers on l until ctx ends.
+// serve answers on l until ctx ends, follows the registry and watches the log.
 func (s *service) serve(ctx context.Context, l net.Listener, ready func(string)) error {
-	following, stop := context.WithCancel(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		s.run(following)
-	}()
-	defer func() {
-		stop()
-		<-done
-	}()
 	url := "http://" + l.Addr().String()
 	s.talk.Line("  serving   %s version %d on %s   (Ctrl-C stops)", s.project.Name, s.champion.Number, url)
+	beside, stop := context.WithCancel(ctx)
+	var workers sync.WaitGroup
+	workers.Go(func() { s.followRegistry(beside) })
+	workers.Go(func() { s.watchLog(beside) })
+	defer workers.Wait()
+	defer stop()
 	if ready != nil {
 		ready(url)
 	}

@@ -2,7 +2,12 @@ package workflow
 
 import (
 	"context"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
 	"sync"
+	"time"
 
 	"github.com/tandem-ml/tandem/bundle"
 	"github.com/tandem-ml/tandem/engineering/decisions"
@@ -23,48 +28,80 @@ const keepReports = 200
 
 // watch follows the decision log and keeps a monitor for each bundle that
 // decided. It reads the log and nothing else, in the log's order, so a process
-// that starts again sees exactly what the one before saw.
+// that starts again sees exactly what the one before saw. (What was erased in
+// the meantime is gone from the windows as well.)
+//
+// In memory it holds a monitor and at most keepReports windows for each bundle,
+// and some twelve bytes for each outcome.
 type watch struct {
 	log     *decisions.Log
 	bundles func(id string) (*bundle.Bundle, error)
 	opt     monitor.Options
 	project string
-	alarm   func(bundle, text string) // told of each alarm of a window; may be nil
+	alarm   func(bundle, text string) // told of each alarm, but for those of the log's past; may be nil
 
-	mu       sync.Mutex // one catchUp at a time, and the fields below
+	reading  sync.Mutex // one catchUp at a time, and the three fields below
 	position decisions.Position
-	watched  map[string]*watchedBundle
-	settled  map[string]bool // decisions whose outcome was counted
+	settled  map[uint64]struct{} // decisions whose outcome was counted
+	current  bool                // the log was read to its end once
+
+	mu      sync.Mutex // held for one record, never while the log is read
+	watched map[string]*watchedBundle
 }
 
+// settleLag is how long after a decision's time it may still be on its way into
+// the log. A window of a duration is closed by the clock only that much later,
+// so that a rebuilt watch, which closes it at the next decision, has the same
+// decisions in it.
+const settleLag = 2 * time.Minute
+
 type watchedBundle struct {
-	monitor *monitor.Monitor // nil: the bundle cannot be watched
-	reports Watched
+	monitor    *monitor.Monitor // nil: the bundle cannot be watched
+	reports    Watched
+	unreadable int // decisions and outcomes that the bundle does not understand; in no window
 }
 
 func newWatch(log *decisions.Log, p *project.Project, bundles func(string) (*bundle.Bundle, error)) *watch {
 	return &watch{log: log, bundles: bundles, project: p.Name, opt: monitor.Options{Window: p.Monitor.Window},
-		watched: make(map[string]*watchedBundle), settled: make(map[string]bool)}
+		watched: make(map[string]*watchedBundle), settled: make(map[uint64]struct{})}
 }
 
 // catchUp reads what was logged since the last call.
 func (w *watch) catchUp(ctx context.Context) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	w.reading.Lock()
+	defer w.reading.Unlock()
 	next, err := w.log.Scan(ctx, w.position, func(r decisions.Record) error {
 		switch {
 		case r.Decision != nil && r.Decision.Project == w.project:
-			return w.decided(r.Decision)
+			w.decided(r.Decision)
 		case r.Outcome != nil:
-			return w.learned(r.Outcome)
+			w.learned(r.Outcome)
 		}
 		return nil
 	})
 	w.position = next
+	w.current = w.current || err == nil
 	return err
 }
 
+// tick ends windows of a duration that are over although no decision came
+// since. It is called after catchUp.
+func (w *watch) tick(now time.Time) {
+	w.reading.Lock()
+	defer w.reading.Unlock()
+	w.mu.Lock()
+	ids := slices.Sorted(maps.Keys(w.watched))
+	w.mu.Unlock()
+	for _, id := range ids {
+		if b := w.of(id); b.monitor != nil {
+			w.closed(b, id, b.monitor.Tick(now.Add(-settleLag)))
+		}
+	}
+}
+
 func (w *watch) of(id string) *watchedBundle {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if b, ok := w.watched[id]; ok {
 		return b
 	}
@@ -76,55 +113,81 @@ func (w *watch) of(id string) *watchedBundle {
 	return entry
 }
 
-func (w *watch) decided(d *decisions.Decision) error {
+func (w *watch) decided(d *decisions.Decision) {
 	b := w.of(d.Bundle)
 	if b.monitor == nil {
-		return nil
+		return
 	}
 	report, err := b.monitor.ObserveLogged(d.Time, d.Inputs, d.Score)
 	if err != nil {
-		return err
+		w.passOver(b)
+		return
 	}
-	if report != nil {
-		b.reports.Windows = keep(b.reports.Windows, *report)
-		w.tell(d.Bundle, report.Alarms)
-	}
-	return nil
+	w.closed(b, d.Bundle, report)
 }
 
 // learned counts an outcome once: a repetition or a correction of one that was
-// counted changes the log, not the window that is closed.
-func (w *watch) learned(o *decisions.Outcome) error {
-	if w.settled[o.Decision] {
-		return nil
+// counted changes the log, not the window it was counted in.
+func (w *watch) learned(o *decisions.Outcome) {
+	key := randomPart(o.Decision)
+	if _, counted := w.settled[key]; counted {
+		return
 	}
 	d, _, err := w.log.Get(o.Decision)
 	if err != nil || d.Project != w.project {
-		return nil // erased since, or another project's
+		return // erased since, or another project's
 	}
-	w.settled[o.Decision] = true
+	w.settled[key] = struct{}{}
 	b := w.of(d.Bundle)
 	if b.monitor == nil {
-		return nil
+		return
 	}
 	p, err := b.monitor.Outcome(d.Score, o.Value)
 	if err != nil {
-		return nil // the class changed its name since; the gate of a retraining says so
+		w.passOver(b) // neither of the bundle's two labels
+		return
 	}
-	if p != nil {
-		b.reports.Outcomes = keep(b.reports.Outcomes, *p)
-		w.tell(d.Bundle, p.Alarms)
+	if p == nil {
+		return
 	}
-	return nil
+	w.mu.Lock()
+	b.reports.Outcomes = keep(b.reports.Outcomes, *p)
+	w.mu.Unlock()
+	w.tell(d.Bundle, p.Alarms)
+}
+
+// closed keeps the report of a window that has ended, if one has.
+func (w *watch) closed(b *watchedBundle, id string, report *monitor.Report) {
+	if report == nil {
+		return
+	}
+	w.mu.Lock()
+	b.reports.Windows = keep(b.reports.Windows, *report)
+	w.mu.Unlock()
+	w.tell(id, report.Alarms)
+}
+
+func (w *watch) passOver(b *watchedBundle) {
+	w.mu.Lock()
+	b.unreadable++
+	w.mu.Unlock()
 }
 
 func (w *watch) tell(bundle string, alarms []monitor.Alarm) {
-	if w.alarm == nil {
+	if w.alarm == nil || !w.current {
 		return
 	}
 	for _, a := range alarms {
 		w.alarm(bundle, a.Kind+": "+a.Text)
 	}
+}
+
+// randomPart is the last 8 bytes of a decision's id, which are random: enough
+// to tell decisions apart in a quarter of the memory.
+func randomPart(decision string) uint64 {
+	digits := strings.ReplaceAll(decision, "-", "")
+	n, _ := strconv.ParseUint(digits[max(0, len(digits)-16):], 16, 64) // the log takes no other ids
+	return n
 }
 
 func keep[T any](list []T, x T) []T {
@@ -142,10 +205,21 @@ func (w *watch) seen(id string) Watched {
 	if b == nil {
 		return Watched{Of: w.opt.Window.Decisions}
 	}
-	out := Watched{Windows: append([]monitor.Report(nil), b.reports.Windows...),
-		Outcomes: append([]monitor.Performance(nil), b.reports.Outcomes...)}
+	out := b.reports
+	out.Windows, out.Outcomes = slices.Clone(out.Windows), slices.Clone(out.Outcomes)
 	if b.monitor != nil {
 		out.Seen, out.Of = b.monitor.Progress()
 	}
 	return out
+}
+
+// passedOver returns how many decisions and outcomes of a bundle are in no
+// window, since the bundle does not understand them.
+func (w *watch) passedOver(id string) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if b := w.watched[id]; b != nil {
+		return b.unreadable
+	}
+	return 0
 }

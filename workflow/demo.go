@@ -22,15 +22,23 @@ import (
 	"github.com/tandem-ml/tandem/workflow/applications"
 )
 
-// The demo's course, in applications.
+// course is how a demo runs, in applications.
+type course struct {
+	history int // known before the start
+	drift   int // live ones until the concept changes; a multiple of demoWindow
+	more    int // outcomes of the new concept that are gathered before a retraining
+	after   int // decisions on which the new champion is compared with the frozen one
+	most    int // live ones after which the demo gives up
+	budget  time.Duration
+}
+
+// fullCourse is that of tandem demo.
+var fullCourse = course{history: 4000, drift: 3000, more: 6000, after: 3000, most: 40_000, budget: 8 * time.Second}
+
 const (
-	demoHistory = 4000 // known before the start
-	demoDrift   = 3000 // live ones until the concept changes
-	demoLate    = 500  // after so many more applications an outcome arrives
-	demoBatch   = 50   // rows a request
-	demoMore    = 3000 // outcomes to wait for between an alarm and a retraining
-	demoAfter   = 2000 // decisions on which the new champion is compared with the frozen one
-	demoMost    = 20000
+	demoLate   = 500 // after so many more applications an outcome arrives
+	demoBatch  = 50  // rows a request
+	demoWindow = 500 // decisions, and outcomes, that the watch judges together
 )
 
 // DemoOptions are the settings of [Demo].
@@ -41,12 +49,14 @@ type DemoOptions struct {
 	Seed    uint64
 	Stay    bool                                // go on serving the pages until ctx ends
 	Event   func(at time.Duration, what string) // one line of the time-line
+
+	course course // zero: fullCourse
 }
 
 // DemoResult is what a demo showed.
 type DemoResult struct {
-	AlarmsBefore   int     `json:"alarms_before_drift"`
-	WindowsToAlarm int     `json:"windows_to_alarm"` // windows of outcomes from the drift to the alarm
+	FalseAlarms    int     `json:"false_alarms"`     // of outcomes before the drift, or of inputs, which never drift here
+	WindowsToAlarm int     `json:"windows_to_alarm"` // windows of outcomes from the drift to the alarm; 0: there was none
 	ShuffledKept   bool    `json:"shuffled_challenger_refused"`
 	Promoted       bool    `json:"promoted"`
 	FrozenAccuracy float64 `json:"accuracy_frozen"` // of the first champion on the decisions after the promotion
@@ -65,10 +75,10 @@ data:
   time: applied_at
   id: application_id
   protected: [age]
-model: {budget: 8s}
+model: {budget: %s}
 seed: %d
 gates: {auc: ">= 0.85"}
-monitor: {window: 500}
+monitor: {window: %d}
 `
 
 // Demo plays a lender's year in about a minute, in one process: a model is
@@ -78,7 +88,10 @@ monitor: {window: 500}
 // one passes; the server swaps; everything stands in the audit trail.
 func Demo(ctx context.Context, opt DemoOptions) (*DemoResult, error) {
 	start := time.Now()
-	dir := opt.Dir
+	if opt.course == (course{}) {
+		opt.course = fullCourse
+	}
+	plan, dir := opt.course, opt.Dir
 	if dir == "" {
 		tmp, err := os.MkdirTemp("", "tandem-demo-")
 		if err != nil {
@@ -87,14 +100,14 @@ func Demo(ctx context.Context, opt DemoOptions) (*DemoResult, error) {
 		defer os.RemoveAll(tmp)
 		dir = tmp
 	}
-	stream := applications.New(opt.Seed, demoHistory+demoDrift)
+	stream := applications.New(opt.Seed, plan.history+plan.drift)
 	err := errors.Join(
-		writeFile(filepath.Join(dir, "applications.csv"), func(w io.Writer) error { return applications.WriteCSV(w, stream, demoHistory) }),
-		writeBytes(filepath.Join(dir, project.FileName), fmt.Appendf(nil, demoProject, opt.Seed)))
+		writeFile(filepath.Join(dir, "applications.csv"), func(w io.Writer) error { return applications.WriteCSV(w, stream, plan.history) }),
+		writeBytes(filepath.Join(dir, project.FileName), fmt.Appendf(nil, demoProject, plan.budget, opt.Seed, demoWindow)))
 	if err != nil {
 		return nil, err
 	}
-	d := &demo{opt: opt, start: start, stream: stream}
+	d := &demo{opt: opt, course: plan, start: start, stream: stream}
 	p, err := project.Load(dir)
 	if err != nil {
 		return nil, err
@@ -108,7 +121,7 @@ func Demo(ctx context.Context, opt DemoOptions) (*DemoResult, error) {
 		return nil, err
 	}
 	defer d.service.close()
-	d.say("%d past applications are in %s", demoHistory, filepath.Join(dir, "applications.csv"))
+	d.say("%d past applications with known outcome are in %s", plan.history, filepath.Join(dir, "applications.csv"))
 	run, err := RunProject(ctx, dir, opt.Options)
 	if err != nil {
 		return nil, err
@@ -125,7 +138,7 @@ func Demo(ctx context.Context, opt DemoOptions) (*DemoResult, error) {
 	done := make(chan error, 1)
 	go func() { done <- d.service.serve(serving, l, nil) }()
 	d.url = "http://" + l.Addr().String()
-	d.say("version 1 answers on %s, where the pages are", d.url)
+	d.say("version 1 answers on %s, where the pages are; an outcome arrives %d applications after its decision", d.url, demoLate)
 	err = d.play(ctx)
 	if err == nil && opt.Stay {
 		d.say("the pages stay on %s until Ctrl-C", d.url)
@@ -138,6 +151,7 @@ func Demo(ctx context.Context, opt DemoOptions) (*DemoResult, error) {
 // demo is one playing.
 type demo struct {
 	opt     DemoOptions
+	course  course
 	start   time.Time
 	service *service
 	stream  *applications.Stream
@@ -145,13 +159,13 @@ type demo struct {
 	frozen  *bundle.Bundle // the first champion
 	result  DemoResult
 
-	live     int       // applications scored
-	waiting  []pending // outcomes on their way
-	windows  int       // windows of outcomes seen
-	inputs   int       // windows of decisions seen
-	settled  int       // outcomes that arrived
-	alarmAt  int       // settled outcomes at the alarm; 0: none yet
-	compared tally     // after the promotion
+	live      int       // applications scored
+	waiting   []pending // outcomes on their way
+	windows   int       // windows of outcomes seen
+	inputs    int       // windows of decisions seen
+	settled   int       // outcomes that arrived
+	retrainAt int       // settled outcomes at which a challenger is trained; 0: there was no alarm yet
+	compared  tally     // after the promotion
 }
 
 type pending struct {
@@ -170,24 +184,24 @@ func (d *demo) say(format string, args ...any) {
 // play drives the stream through the server until the new champion was
 // compared with the frozen one.
 func (d *demo) play(ctx context.Context) error {
-	for d.compared.rows < demoAfter {
-		if d.live >= demoMost {
+	for d.compared.rows < d.course.after {
+		if d.live >= d.course.most {
 			return fmt.Errorf("after %d applications no challenger had passed the gate", d.live)
 		}
 		if err := d.batch(ctx); err != nil {
 			return err
 		}
-		if d.live == demoDrift {
-			d.say("THE WORLD CHANGES: from application %d on the same applicants default for other reasons", d.live+1)
+		if d.live == d.course.drift {
+			d.say("THE WORLD CHANGES: from application %d on the same people apply, and default for other reasons", d.live+1)
 		}
 		if err := d.look(ctx); err != nil {
 			return err
 		}
-		if d.alarmAt > 0 && !d.result.Promoted && d.settled >= d.alarmAt+demoMore {
+		if d.retrainAt > 0 && !d.result.Promoted && d.settled >= d.retrainAt {
 			if err := d.renew(ctx); err != nil {
 				return err
 			}
-			d.alarmAt = d.settled // the next attempt, if this one was refused
+			d.retrainAt = d.settled + d.course.more // the next attempt, if this one was refused
 		}
 	}
 	return nil
@@ -260,36 +274,43 @@ func (d *demo) look(ctx context.Context) error {
 	seen := d.service.watch.seen(d.frozen.ID())
 	for _, w := range seen.Windows[d.inputs:] {
 		d.inputs++
-		if w.Alarm {
+		if w.Alarm { // the applicants look as before all through the demo
+			d.result.FalseAlarms++
 			d.alarm(w.Alarms)
 		}
 	}
 	for _, w := range seen.Outcomes[d.windows:] {
 		d.windows++
-		d.say("outcomes %4d to %4d: AUC %.3f (%.3f to %.3f), accuracy %.3f", (d.windows-1)*w.Outcomes+1, d.windows*w.Outcomes,
-			w.Realised.Value, w.Realised.Low, w.Realised.High, w.Others["accuracy"])
-		if w.Alarm {
+		last := d.windows * w.Outcomes
+		if d.retrainAt == 0 || w.Alarm && last%(4*demoWindow) == 0 { // it goes on like this for a while
+			d.say("outcomes %4d to %5d: AUC %.3f (%.3f to %.3f), accuracy %.3f%s", last-w.Outcomes+1, last,
+				w.Realised.Value, w.Realised.Low, w.Realised.High, w.Others["accuracy"], stands(d.retrainAt > 0))
+		}
+		switch {
+		case !w.Alarm || d.retrainAt > 0:
+		case last <= d.course.drift:
+			d.result.FalseAlarms++
 			d.alarm(w.Alarms)
+		default:
+			d.alarm(w.Alarms)
+			d.result.WindowsToAlarm = (last - d.course.drift) / w.Outcomes
+			d.retrainAt = d.course.drift + d.course.more
+			d.say("a model of the new world needs outcomes of the new world: the lender waits until %d are known", d.course.more)
 		}
 	}
 	return nil
 }
 
-// alarm notes an alarm: before the drift it is a false one.
+func stands(alarm bool) string {
+	if alarm {
+		return "; the alarm stands"
+	}
+	return ""
+}
+
 func (d *demo) alarm(alarms []monitor.Alarm) {
-	if d.alarmAt == 0 {
-		for _, a := range alarms {
-			d.say("ALARM %s: %s", a.Kind, a.Text)
-		}
-	}
-	// Outcomes run behind: those of the drifted applications start here.
-	if d.settled <= demoDrift && d.live <= demoDrift {
-		d.result.AlarmsBefore++
-		return
-	}
-	if d.alarmAt == 0 {
-		d.alarmAt = d.settled
-		d.result.WindowsToAlarm = (max(d.settled-demoDrift, 1) + 499) / 500
+	for _, a := range alarms {
+		d.say("ALARM %s: %s", a.Kind, a.Text)
 	}
 }
 
@@ -297,7 +318,7 @@ func (d *demo) alarm(alarms []monitor.Alarm) {
 // refuse, and an honest one.
 func (d *demo) renew(ctx context.Context) error {
 	if !d.result.ShuffledKept {
-		d.say("a challenger is trained on labels that were shuffled: will the gate see it?")
+		d.say("a first challenger is trained on shuffled outcomes, as a broken pipeline would: the gate should refuse it")
 		r, err := d.retrain(ctx, func(entries []decisions.Entry) {
 			rng := seed.Stream(d.opt.Seed, "demo/shuffle", 0)
 			for i := len(entries) - 1; i > 0; i-- {
@@ -313,7 +334,8 @@ func (d *demo) renew(ctx context.Context) error {
 		d.result.ShuffledKept = r.Outcome == retrain.Kept
 		d.say("gate: %s: %s", r.Outcome, r.Reason)
 	}
-	d.say("a challenger is trained on %d past applications and the decisions whose outcome is known", demoHistory)
+	d.say("a challenger is trained on the %d past applications and the older part of the %d decisions whose outcome is known; the newest part judges",
+		d.course.history, d.settled)
 	r, err := d.retrain(ctx, nil)
 	if err != nil {
 		return err
@@ -336,7 +358,7 @@ func (d *demo) finish() *DemoResult {
 	r.Decisions = d.live
 	if n := float64(d.compared.rows); n > 0 {
 		r.FrozenAccuracy, r.Accuracy, r.BestAccuracy = float64(d.compared.frozen)/n, float64(d.compared.champion)/n, float64(d.compared.best)/n
-		d.say("accuracy on the %d applications after the promotion: %.3f; the frozen model's would be %.3f, the best possible is %.3f",
+		d.say("accuracy on the %d applications after the promotion: %.3f; version 1 would have had %.3f, who knows the true probabilities %.3f",
 			d.compared.rows, r.Accuracy, r.FrozenAccuracy, r.BestAccuracy)
 	}
 	ctx := context.Background() // short reads of what is on this disk

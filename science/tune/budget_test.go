@@ -49,6 +49,39 @@ func TestTightBudget(t *testing.T) {
 	usable(t, c, r)
 }
 
+// TestNoTimeForAllRows has a clock that jumps before the final fit.
+func TestNoTimeForAllRows(t *testing.T) {
+	t.Parallel()
+	for _, k := range []struct {
+		name string
+		left time.Duration // of an hour
+		note string
+	}{
+		{"none", 0, "fitted on 240 of 300 training rows: there was no time for all"},
+		{"ample", time.Hour, ""},
+	} {
+		t.Run(k.name, func(t *testing.T) {
+			t.Parallel()
+			c := table(bundle.Binary, 300, 0)
+			var late time.Duration
+			c.Workers = 1
+			steps := newClock(time.Second)
+			c.Now, c.Budget = func() time.Time { return steps.now().Add(late) }, time.Hour
+			c.Progress = func(e tune.Event) {
+				if e.Done == e.Total-1 {
+					late = time.Hour - k.left
+				}
+			}
+			r := search(t, c)
+			chosen := r.Leaderboard[r.Chosen]
+			if chosen.Note != k.note || r.Complete != (k.note == "") || chosen.Learner == "baseline" {
+				t.Errorf("chosen %s, note %q, complete %v; want %q", chosen.Learner, chosen.Note, r.Complete, k.note)
+			}
+			usable(t, c, r)
+		})
+	}
+}
+
 // TestHopelessBudget has no time for anything: the baseline remains.
 func TestHopelessBudget(t *testing.T) {
 	t.Parallel()
@@ -100,8 +133,8 @@ func TestSampleOfALargeTable(t *testing.T) {
 				known++
 			}
 		}
-		if row.Rows != 20_000 || known != 20_000 || len(row.OOF) != 30_000 {
-			t.Errorf("%s rests on %d rows, with %d of %d margins; want 20,000 of 30,000", row.Learner, row.Rows, known, len(row.OOF))
+		if row.Rows != 10_000 || known != 10_000 || len(row.OOF) != 30_000 {
+			t.Errorf("%s rests on %d rows, with %d of %d margins; want 10,000 of 30,000", row.Learner, row.Rows, known, len(row.OOF))
 		}
 	}
 }

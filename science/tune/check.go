@@ -85,8 +85,8 @@ func (c *Config) checkRows() []error {
 // little that is for leastRows rows. On two cores the whole portfolio takes a
 // second for some 20,000 to 50,000 cells.
 const (
-	cellsPerSecond = 40_000
-	leastRows      = 20_000
+	cellsPerSecond = 25_000
+	leastRows      = 10_000
 )
 
 // choose returns the positions in Train of the rows that the choice is made
@@ -97,14 +97,7 @@ func (c *Config) choose() (sample []int, folds [][]int) {
 		cells := c.Budget.Seconds() * cellsPerSecond
 		keep = min(keep, max(leastRows, int(cells/float64(c.Rows.Cols))))
 	}
-	if keep == len(c.Train) {
-		for i := range c.Train {
-			sample = append(sample, i)
-		}
-	} else {
-		sample = seed.Stream(c.Seed, "tune/sample", 0).Perm(len(c.Train))[:keep]
-		slices.Sort(sample)
-	}
+	sample = draw(len(c.Train), keep, c.Seed, "tune/sample")
 	position := make(map[int]int, len(sample))
 	for i, p := range sample {
 		position[c.Train[p]] = i
@@ -121,4 +114,18 @@ func (c *Config) choose() (sample []int, folds [][]int) {
 		}
 	}
 	return sample, folds
+}
+
+// draw returns k of the numbers 0 to n-1, in ascending order.
+func draw(n, k int, root uint64, stream string) []int {
+	var out []int
+	if k < n {
+		out = seed.Stream(root, stream, 0).Perm(n)[:k]
+		slices.Sort(out)
+		return out
+	}
+	for i := range n {
+		out = append(out, i)
+	}
+	return out
 }

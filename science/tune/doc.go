@@ -39,8 +39,9 @@
 //
 // With a budget the search keeps back what the fit on all rows will take,
 // leaves out candidates that would not fit in the rest, and stops those that
-// prove slower than expected. If there is no time for the final fit all the
-// same, a model of one of the folds takes its place. Then the result says that
+// prove slower than expected. If there is no time for the final fit on all rows,
+// it is made on some of them, or a fold's model takes its place. Then the result
+// says that
 // it is not complete. A search that had enough time does not depend on the
 // clock: the same rows, settings and seed give the same members, for any number
 // of workers.

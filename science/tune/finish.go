@@ -41,7 +41,7 @@ func (s *search) finish(ctx context.Context) (*Result, error) {
 	}
 	// The best single candidate on all rows beats the blend on some. A lesser
 	// candidate does not beat the best one on some: refit falls back to that.
-	if chosen != best && !s.affordable(board[chosen]) && s.affordable(board[best]) {
+	if chosen != best && s.finalRows(board[chosen]) < len(s.Train) && s.finalRows(board[best]) == len(s.Train) {
 		chosen, s.complete = best, false
 	}
 	winner := &board[chosen]
@@ -116,44 +116,69 @@ func (s *search) spreadOut(c choice) []float64 {
 	return out
 }
 
-// affordable reports whether the parts of a choice can be fitted on all rows
-// in what is left of the budget.
-func (s *search) affordable(c choice) bool {
-	var sum time.Duration
+// finalRows returns how many training rows there is time to fit a choice to:
+// all of them, as many as three quarters of what is left of the budget allow
+// for, or 0 if those are hardly more than its models of the folds have seen.
+func (s *search) finalRows(c choice) int {
+	var need time.Duration
 	for _, o := range c.parts {
-		sum += s.refitTime(o)
+		need += s.refitTime(o)
 	}
-	return sum <= s.watch.left()+grace
+	have := s.watch.left() / 4 * 3
+	if need <= have {
+		return len(s.Train)
+	}
+	rows := int(float64(len(s.Train)) * max(0, float64(have)) / float64(need))
+	if float64(rows) < 1.2*float64(s.foldRows()) {
+		return 0
+	}
+	return rows
 }
 
 // grace is how far the final fit may overrun the budget before it is cut.
 const grace = 500 * time.Millisecond
 
-// refit fits the parts of a choice on all training rows. If there is no time
-// for it, or it takes longer than expected, the models of the first fold take
-// the place, whose quality is what the leaderboard says, and the row says so.
+// refit fits the parts of a choice on all training rows, or on a random part of
+// them if there is no time for all. If there is none at all, or the fit takes
+// longer than expected, the models of the first fold take its place, whose
+// quality is what the leaderboard says. The row says which.
 func (s *search) refit(ctx context.Context, c *choice) ([]bundle.Member, error) {
 	limited, cancel := s.watch.limit(ctx, -grace, len(s.done) == 1)
 	defer cancel()
-	inTime := s.affordable(*c)
-	var members []bundle.Member
-	for k, o := range c.parts {
-		m, err := o.members[0], context.DeadlineExceeded
-		if inTime {
-			m, err = s.fit(limited, o.Candidate, o.params(), s.plan(o.Candidate, -1), s.Train, nil, s.workers())
+	n := s.finalRows(*c)
+	rows := s.Train
+	if n < len(rows) {
+		rows = at(s.Train, draw(len(s.Train), n, s.Seed, "tune/final"))
+	}
+	members := make([]bundle.Member, 0, len(c.parts))
+	for _, o := range c.parts {
+		if n == 0 {
+			break
 		}
-		switch {
-		case err == nil:
-		case ctx.Err() != nil:
+		m, err := s.fit(limited, o.Candidate, o.params(), s.planOf(o.Candidate, rows), rows, nil, s.workers())
+		if err != nil && ctx.Err() != nil {
 			return nil, ctx.Err()
-		case errors.Is(err, context.DeadlineExceeded):
-			m, inTime, s.complete = o.members[0], false, false
-			c.row.Note = fmt.Sprintf("fitted on %d of %d training rows: there was no time for all", s.foldRows(), len(s.Train))
-		default:
+		}
+		if err != nil && n == len(s.Train) && !errors.Is(err, context.DeadlineExceeded) {
 			return nil, err
 		}
-		m.Weight = c.weight[k]
+		if err != nil {
+			break
+		}
 		members = append(members, m)
+	}
+	if len(members) < len(c.parts) { // all parts from the same rows
+		n, members = s.foldRows(), members[:0]
+		for _, o := range c.parts {
+			members = append(members, o.members[0])
+		}
+	}
+	if n < len(s.Train) {
+		s.complete = false
+		c.row.Note = fmt.Sprintf("fitted on %d of %d training rows: there was no time for all", n, len(s.Train))
+	}
+	for k := range members {
+		members[k].Weight = c.weight[k]
 	}
 	return members, nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/tandem-ml/tandem/bundle/step"
 	"github.com/tandem-ml/tandem/bundle/tree"
 	"github.com/tandem-ml/tandem/science/learn"
+	"github.com/tandem-ml/tandem/science/learn/majority"
 	"github.com/tandem-ml/tandem/science/prepare"
 )
 
@@ -38,7 +39,7 @@ func (o *outcome) params() learn.Params {
 
 // planKey names a plan: the features of all folds but one, in one form.
 type planKey struct {
-	fold   int // -1: no fold is held out, and all training rows are used
+	fold   int
 	form   learn.Input
 	curves bool
 	none   bool // the baseline reads no features
@@ -49,31 +50,34 @@ type planned struct {
 	categories []int
 }
 
-// plan returns the plan of a candidate in a fold, fitted once for all
-// candidates of the same form. It is not safe for concurrent use.
+// plan returns the plan of a candidate where a fold is held out, fitted once
+// for all candidates of the same form. It is not safe for concurrent use.
 func (s *search) plan(c Candidate, fold int) *planned {
-	key := planKey{fold: fold, form: c.Learner.Input(), curves: c.Curves, none: c.Learner.Name() == "baseline"}
-	if p, ok := s.plans[key]; ok {
-		return p
+	key := planKey{fold: fold, form: c.Learner.Input(), curves: c.Curves, none: isBaseline(c)}
+	if _, ok := s.plans[key]; !ok {
+		s.plans[key] = s.planOf(c, s.trainRows(fold))
 	}
+	return s.plans[key]
+}
+
+// planOf fits the plan of a candidate to some rows.
+func (s *search) planOf(c Candidate, rows []int) *planned {
 	p := &planned{}
-	switch rows := s.trainRows(fold); {
-	case key.none:
-	case key.curves:
+	switch {
+	case isBaseline(c):
+	case c.Curves:
 		p.plan, p.categories = prepare.FitCurves(s.Contract, s.Rows, rows)
 	default:
-		p.plan, p.categories = prepare.Fit(s.Contract, s.Rows, rows, key.form)
+		p.plan, p.categories = prepare.Fit(s.Contract, s.Rows, rows, c.Learner.Input())
 	}
-	s.plans[key] = p
 	return p
 }
+
+func isBaseline(c Candidate) bool { return c.Learner.Name() == majority.Learner{}.Name() }
 
 // trainRows returns the rows that are fitted to when a fold is held out, in
 // the order of Train.
 func (s *search) trainRows(fold int) []int {
-	if fold < 0 {
-		return s.Train
-	}
 	held := make([]bool, len(s.sample))
 	for _, i := range s.folds[fold] {
 		held[i] = true

@@ -178,8 +178,8 @@ func number(v float64) *float64 {
 	return &v
 }
 
-func at(v []float64, index []int) []float64 {
-	out := make([]float64, len(index))
+func at[T any](v []T, index []int) []T {
+	out := make([]T, len(index))
 	for i, j := range index {
 		out[i] = v[j]
 	}

@@ -21,8 +21,8 @@ type Config struct {
 	Metric   string // "auc" (binary, the default), "log_loss" (binary), "rmse" (regression, the default); "" and "auto" are the default
 
 	// Budget is the wall time the search may take; 0 is no limit. Beyond
-	// 40,000 cells of the training table per second of budget, but never below
-	// 20,000 rows, the choice is made on a random sample of the rows.
+	// 25,000 cells of the training table per second of budget, but never below
+	// 10,000 rows, the choice is made on a random sample of the rows.
 	Budget time.Duration
 	Seed   uint64
 	// Workers is how many fits, or threads of a fit, run at a time; 0 is

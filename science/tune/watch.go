@@ -60,9 +60,9 @@ func (s *search) refitTime(o *outcome) time.Duration {
 func (s *search) foldRows() int { return max(1, len(s.sample)-len(s.folds[0])) }
 
 // reserve returns the time to keep for the final fit: what the best candidate
-// so far needs and a fifth more, but not more than half of the budget.
+// so far needs and a fifth more, but not more than a third of the budget.
 func (s *search) reserve() time.Duration {
-	return min(s.refitTime(s.best())*6/5, s.watch.budget/2)
+	return min(s.refitTime(s.best())*6/5, s.watch.budget/3)
 }
 
 // forecast returns how long a candidate will take in all folds, by comparison

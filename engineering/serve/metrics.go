@@ -8,14 +8,19 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/tandem-ml/tandem/engineering/decisions"
 )
 
-// metrics are what /metrics shows. No label holds anything a caller sent but a
-// project's name that a model answers for.
+// metrics are what /metrics shows. No label holds what a caller sent, but for
+// the name of a project that a model answers for, so the number of series is
+// bounded.
 type metrics struct {
 	registry  *prometheus.Registry
 	requests  *prometheus.CounterVec
 	seconds   *prometheus.HistogramVec
+	inFlight  prometheus.Gauge
+	rows      *prometheus.CounterVec
 	decisions *prometheus.CounterVec
 	outcomes  *prometheus.CounterVec
 	logErrors prometheus.Counter
@@ -29,24 +34,30 @@ func newMetrics() *metrics {
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tandem_requests_total", Help: "Requests by route and status."}, []string{"route", "status"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "tandem_request_seconds", Help: "Time from the request's header to its answer.",
+			Name: "tandem_request_seconds", Help: "Time from a request's header to its answer.",
 			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .2, .5, 1, 5}}, []string{"route"}),
+		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "tandem_requests_in_flight", Help: "Requests being answered now."}),
+		rows: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tandem_rows_total", Help: "Rows scored, logged and answered, by project."}, []string{"project"}),
 		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "tandem_decisions_total", Help: "Scored rows by project and decision."}, []string{"project", "decision"}),
+			Name: "tandem_decisions_total", Help: "Decisions by project and class; a regression makes none."}, []string{"project", "decision"}),
 		outcomes: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "tandem_outcomes_total", Help: "Outcomes taken by project."}, []string{"project"}),
+			Name: "tandem_outcomes_total", Help: "Outcomes taken, new and corrected, by project."}, []string{"project"}),
 		logErrors: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "tandem_log_errors_total", Help: "Requests refused because the decision log could not be written."}),
 		swaps: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "tandem_model_swaps_total", Help: "Models put into service by project."}, []string{"project"}),
+			Name: "tandem_model_swaps_total", Help: "Models put into service, by project."}, []string{"project"}),
 		model: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "tandem_model_info", Help: "The model that answers: 1 by project, version and bundle id."}, []string{"project", "version", "bundle"}),
 	}
-	m.registry.MustRegister(m.requests, m.seconds, m.decisions, m.outcomes, m.logErrors, m.swaps, m.model,
+	m.registry.MustRegister(m.requests, m.seconds, m.inFlight, m.rows, m.decisions, m.outcomes, m.logErrors, m.swaps, m.model,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
+// handler answers /metrics. A scrape costs a millisecond or more; at most four
+// run at a time, a fifth is told 503.
 func (m *metrics) handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4})
 }
@@ -56,6 +67,16 @@ func (m *metrics) request(route string, status int, took time.Duration) {
 	m.seconds.WithLabelValues(route).Observe(took.Seconds())
 }
 
+func (m *metrics) decided(project string, ds []decisions.Decision) {
+	m.rows.WithLabelValues(project).Add(float64(len(ds)))
+	for i := range ds {
+		if ds[i].Decision != "" {
+			m.decisions.WithLabelValues(project, ds[i].Decision).Inc()
+		}
+	}
+}
+
+// swapped is called with Server.swapping held.
 func (m *metrics) swapped(model Model) {
 	m.swaps.WithLabelValues(model.Project).Inc()
 	m.model.DeletePartialMatch(prometheus.Labels{"project": model.Project})

@@ -2,12 +2,14 @@ package serve
 
 import (
 	"context"
-	"errors"
-	"fmt"
+	"crypto/rand"
+	"encoding/hex"
 	"log/slog"
-	"net"
+	"maps"
 	"net/http"
-	"sort"
+	"slices"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -17,12 +19,13 @@ import (
 
 // Model is what answers for a project.
 type Model struct {
-	Project string
-	Version string // the registry's version, or ""
-	Bundle  *bundle.Bundle
+	Project string         // its name in the routes; one path segment
+	Version string         // the registry's version, or ""
+	Bundle  *bundle.Bundle // required; made by bundle.New, Open or Decode
 }
 
-// Log is where decisions and outcomes are kept; *decisions.Log is one.
+// Log is where decisions and outcomes are kept; *decisions.Log is one, and its
+// comments say what each method promises.
 type Log interface {
 	NewID(t time.Time) string
 	Append(ctx context.Context, ds ...decisions.Decision) error
@@ -31,13 +34,16 @@ type Log interface {
 	ByKey(project, key string) ([]decisions.Entry, error)
 }
 
+var _ Log = (*decisions.Log)(nil)
+
 // Limits bound what one caller can ask for. A zero field takes its default.
 type Limits struct {
 	Body   int64         // bytes of a request's body; 10 MB
-	Rows   int           // rows of a request; 10,000
+	Rows   int           // rows, or outcomes, of a request; 10,000
 	Header time.Duration // until a request's header is read; 5 s
 	Read   time.Duration // until its body is read; 30 s
-	Write  time.Duration // until its answer is written; 60 s
+	Work   time.Duration // from there until it is answered or given up; 25 s
+	Write  time.Duration // from its header until its answer is written; 60 s
 	Idle   time.Duration // an open connection without a request; 60 s
 	Drain  time.Duration // for requests under way when the server stops; 15 s
 }
@@ -56,6 +62,7 @@ func (l Limits) withDefaults() Limits {
 	}
 	def(&l.Header, 5*time.Second)
 	def(&l.Read, 30*time.Second)
+	def(&l.Work, 25*time.Second)
 	def(&l.Write, 60*time.Second)
 	def(&l.Idle, 60*time.Second)
 	def(&l.Drain, 15*time.Second)
@@ -64,26 +71,42 @@ func (l Limits) withDefaults() Limits {
 
 // Options are the parts a server is plugged into. All may be left out.
 type Options struct {
-	Log    Log                                     // nil: decisions are answered and forgotten
-	Bundle func(id string) (*bundle.Bundle, error) // for replay: the bundle that made a decision
-	Pages  http.Handler                            // what is served outside the routes of this package
-	Logger *slog.Logger                            // nil: silent
-	Now    func() time.Time                        // nil: time.Now
+	// Log keeps decisions and outcomes. Nil: decisions get their ids, are
+	// answered and forgotten, and there is nothing to look up.
+	Log Log
+
+	// Bundle opens the bundle of that id, for the replay of a decision that
+	// another bundle than the one in service made. Nil: such decisions cannot
+	// be replayed.
+	Bundle func(id string) (*bundle.Bundle, error)
+
+	// Pages answers GET and HEAD outside the routes of this package. Nil: 404.
+	Pages http.Handler
+
+	// Logger is told of failures and refusals, without any input. Nil: silent.
+	Logger *slog.Logger
+
+	Now    func() time.Time // the clock of decisions; nil: time.Now
 	Limits Limits
 
-	// Decided is called after decisions were logged, with their encoded rows,
-	// before the answer. It must be quick.
+	// Decided is called after decisions were logged and before they are
+	// answered, with their encoded rows. It must be quick, and safe for
+	// concurrent use. May be nil.
 	Decided func(m Model, ds []decisions.Decision, rows bundle.Rows)
-	// Learned is called after outcomes were logged.
+
+	// Learned is called after outcomes were logged, known ones among them. As
+	// Decided.
 	Learned func(project string, outcomes []decisions.Outcome)
 }
 
 // Server scores over HTTP. Its methods are safe for concurrent use.
 type Server struct {
 	opt     Options
-	models  atomic.Pointer[map[string]*Model]
 	metrics *metrics
-	handler http.Handler
+	routes  http.Handler
+
+	models   atomic.Pointer[map[string]*Model] // by project; never changed, only replaced
+	swapping sync.Mutex                        // held by Swap, so that models and metrics agree
 }
 
 // New returns a server without a model; it is not ready until [Server.Swap].
@@ -100,25 +123,23 @@ func New(opt Options) *Server {
 	opt.Limits = opt.Limits.withDefaults()
 	s := &Server{opt: opt, metrics: newMetrics()}
 	s.models.Store(&map[string]*Model{})
-	s.handler = s.routes()
+	s.routes = s.mux()
 	return s
 }
 
-// Swap makes m the model that answers for its project. Requests under way
-// finish with the model they began with.
+// Swap makes m the model that answers for its project. It does not wait:
+// requests under way finish with the model they began with. It panics if m has
+// no bundle.
 func (s *Server) Swap(m Model) {
-	for {
-		old := s.models.Load()
-		next := make(map[string]*Model, len(*old)+1)
-		for k, v := range *old {
-			next[k] = v
-		}
-		next[m.Project] = &m
-		if s.models.CompareAndSwap(old, &next) {
-			s.metrics.swapped(m)
-			return
-		}
+	if m.Bundle == nil {
+		panic("serve: a model without a bundle for " + m.Project)
 	}
+	s.swapping.Lock()
+	defer s.swapping.Unlock()
+	next := maps.Clone(*s.models.Load())
+	next[m.Project] = &m
+	s.models.Store(&next)
+	s.metrics.swapped(m)
 }
 
 // Models returns the models that answer, by project name.
@@ -127,10 +148,11 @@ func (s *Server) Models() []Model {
 	for _, m := range *s.models.Load() {
 		out = append(out, *m)
 	}
-	sort.Slice(out, func(i, j int) bool { return out[i].Project < out[j].Project })
+	slices.SortFunc(out, func(a, b Model) int { return strings.Compare(a.Project, b.Project) })
 	return out
 }
 
+// model returns the project's model for the length of one request.
 func (s *Server) model(project string) (*Model, error) {
 	if m := (*s.models.Load())[project]; m != nil {
 		return m, nil
@@ -138,138 +160,36 @@ func (s *Server) model(project string) (*Model, error) {
 	return nil, refuse(http.StatusNotFound, "unknown_project", "no model answers for this project")
 }
 
-// Handler returns the routes with their limits, without the check of the Host
-// header, which needs a bound address: see [Guard].
-func (s *Server) Handler() http.Handler { return s.handler }
-
-func (s *Server) routes() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("POST /v1/score/{project}", s.api("score", s.score))
-	mux.HandleFunc("POST /v1/outcomes/{project}", s.api("outcomes", s.outcomes))
-	mux.HandleFunc("GET /v1/decisions/{id}", s.api("decision", s.decision))
-	mux.HandleFunc("POST /invocations", s.invocations)
-	mux.HandleFunc("GET /health/live", func(w http.ResponseWriter, _ *http.Request) {
-		writeJSON(w, http.StatusOK, map[string]string{"status": "live"})
-	})
-	mux.HandleFunc("GET /health/ready", s.ready)
-	mux.HandleFunc("GET /ping", s.ready)
-	mux.Handle("GET /metrics", s.metrics.handler())
-	for _, p := range []string{"/v1/", "/invocations", "/health/", "/metrics", "/ping"} {
-		mux.HandleFunc(p, s.noRoute)
-	}
-	if s.opt.Pages != nil {
-		mux.Handle("/", s.opt.Pages)
-	} else {
-		mux.HandleFunc("/", s.noRoute)
-	}
-	return s.recovered(mux)
-}
-
-// noRoute tells an unknown path from a known one with the wrong method.
-func (s *Server) noRoute(w http.ResponseWriter, r *http.Request) {
-	path := r.URL.Path
-	for _, known := range []struct{ prefix, method string }{
-		{"/v1/score/", "POST"}, {"/v1/outcomes/", "POST"}, {"/invocations", "POST"}, {"/v1/decisions/", "GET"},
-		{"/health/live", "GET"}, {"/health/ready", "GET"}, {"/metrics", "GET"}, {"/ping", "GET"},
-	} {
-		if len(path) >= len(known.prefix) && path[:len(known.prefix)] == known.prefix && r.Method != known.method {
-			w.Header().Set("Allow", known.method)
-			s.fail(w, r, refuse(http.StatusMethodNotAllowed, "method", "this route takes "+known.method))
-			return
+// onlyModel returns the model of a route that names no project.
+func (s *Server) onlyModel() (*Model, error) {
+	models := *s.models.Load()
+	switch len(models) {
+	case 0:
+		return nil, refuse(http.StatusServiceUnavailable, "no_model", "no model is loaded")
+	case 1:
+		for _, m := range models {
+			return m, nil
 		}
 	}
-	s.fail(w, r, refuse(http.StatusNotFound, "not_found", "there is nothing at this path"))
-}
-
-// api wraps a handler of JSON: limits, metrics and errors.
-func (s *Server) api(route string, h func(r *http.Request) (any, error)) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		start := time.Now()
-		r.Body = http.MaxBytesReader(w, r.Body, s.opt.Limits.Body)
-		w.Header().Set("Cache-Control", "no-store")
-		answer, err := h(r)
-		status := http.StatusOK
-		if err != nil {
-			status = statusOf(err)
-			s.fail(w, r, err)
-		} else {
-			writeJSON(w, status, answer)
-		}
-		s.metrics.request(route, status, time.Since(start))
-	}
-}
-
-func statusOf(err error) int {
-	var e *Error
-	if errors.As(err, &e) {
-		return e.Status
-	}
-	return http.StatusInternalServerError
-}
-
-// recovered answers a panic with 500 and keeps the process alive.
-func (s *Server) recovered(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		defer func() {
-			if p := recover(); p != nil {
-				if p == http.ErrAbortHandler {
-					panic(p)
-				}
-				s.fail(w, r, fmt.Errorf("panic: %v", p))
-			}
-		}()
-		next.ServeHTTP(w, r)
-	})
-}
-
-func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
-	models := s.Models()
-	if len(models) == 0 {
-		writeJSON(w, http.StatusServiceUnavailable, map[string]any{"status": "no model"})
-		return
-	}
-	names := make([]string, len(models))
-	for i, m := range models {
-		names[i] = m.Project
-	}
-	writeJSON(w, http.StatusOK, map[string]any{"status": "ready", "models": names})
-}
-
-// Serve answers on l until ctx ends; then it takes no new connection, lets
-// requests under way finish within [Limits].Drain, and returns nil. The
-// listener's address is what the Host header must name.
-func (s *Server) Serve(ctx context.Context, l net.Listener) error {
-	lim := s.opt.Limits
-	server := &http.Server{
-		Handler:           s.Guard(l.Addr(), s.handler),
-		ReadHeaderTimeout: lim.Header, ReadTimeout: lim.Read, WriteTimeout: lim.Write, IdleTimeout: lim.Idle,
-		MaxHeaderBytes: 64 << 10,
-		ErrorLog:       slog.NewLogLogger(s.opt.Logger.Handler(), slog.LevelWarn),
-	}
-	done := make(chan error, 1)
-	go func() { done <- server.Serve(l) }()
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-	}
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), lim.Drain)
-	defer cancel()
-	err := server.Shutdown(drain)
-	<-done
-	return err
+	return nil, refuse(http.StatusBadRequest, "several_models", "this server answers for several projects; use /v1/score/{project}")
 }
 
 // noLog gives decisions an identity and forgets them.
 type noLog struct{}
 
-func (noLog) NewID(time.Time) string                              { return errorID() + errorID() }
+var errNoLog = refuse(http.StatusNotFound, "no_log", "this server keeps no decisions; serve the project with tandem up to keep them")
+
+func (noLog) NewID(time.Time) string                              { return randomID(16) }
 func (noLog) Append(context.Context, ...decisions.Decision) error { return nil }
-func (noLog) ByKey(string, string) ([]decisions.Entry, error)     { return nil, nil }
+func (noLog) ByKey(string, string) ([]decisions.Entry, error)     { return nil, errNoLog }
 func (noLog) Get(string) (decisions.Decision, *decisions.Outcome, error) {
-	return decisions.Decision{}, nil, decisions.ErrUnknown
+	return decisions.Decision{}, nil, errNoLog
 }
-
-var errNoLog = refuse(http.StatusConflict, "no_log", "this server keeps no decision log, so it cannot take outcomes")
-
 func (noLog) AppendOutcomes(context.Context, ...decisions.Outcome) (int, error) { return 0, errNoLog }
+
+// randomID returns n random bytes in hex.
+func randomID(n int) string {
+	b := make([]byte, n)
+	rand.Read(b) // never fails, as crypto/rand says
+	return hex.EncodeToString(b)
+}

@@ -1,0 +1,135 @@
+package serve
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"math"
+	"net/http"
+	"slices"
+
+	"github.com/tandem-ml/tandem/bundle"
+	"github.com/tandem-ml/tandem/data"
+	"github.com/tandem-ml/tandem/engineering/decisions"
+)
+
+// input is one row on its way to a decision.
+type input struct {
+	raw    json.RawMessage // as it came, for the log
+	extras bundle.Extras
+}
+
+// decodeRows encodes raw JSON rows; strict as in [bundle.Layout.DecodeJSON].
+// All field errors of all rows come together, at most maxFieldErrors of them.
+func decodeRows(m *Model, raw []json.RawMessage, strict bool) (bundle.Rows, []input, error) {
+	layout := m.Bundle.Layout()
+	rows := bundle.Rows{N: len(raw), Cols: layout.Cols(), Data: make([]float64, len(raw)*layout.Cols())}
+	inputs := make([]input, len(raw))
+	var bad []fieldError
+	for i, b := range raw {
+		extras, err := layout.DecodeJSON(rows.Row(i), b, strict)
+		if err != nil {
+			if bad = append(bad, fieldErrors(i, err)...); len(bad) >= maxFieldErrors {
+				break
+			}
+			continue
+		}
+		inputs[i] = input{b, extras}
+	}
+	if len(bad) > 0 {
+		return bundle.Rows{}, nil, refuseFields(http.StatusBadRequest, "contract", "the rows break the contract", bad)
+	}
+	return rows, inputs, nil
+}
+
+// decide is the scoring core: it scores encoded rows, finds the reasons, and
+// logs all of it. When it returns without an error the decisions are in the
+// log.
+func (s *Server) decide(ctx context.Context, m *Model, rows bundle.Rows, inputs []input, requestID string) ([]decisions.Decision, error) {
+	b := m.Bundle
+	margin, score := make([]float64, rows.N), make([]float64, rows.N)
+	if rows.N == 1 {
+		margin[0], score[0] = b.Score(rows.Row(0))
+	} else {
+		b.ScoreRows(margin, score, rows)
+	}
+	if err := finite(margin, score); err != nil {
+		return nil, err
+	}
+	now, key := s.opt.Now(), idField(b)
+	ds := make([]decisions.Decision, rows.N)
+	for i := range ds {
+		// Reasons cost the most: a caller who left stops them.
+		if i%64 == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		d := decisions.Decision{
+			ID: s.opt.Log.NewID(now), Time: now, Project: m.Project, Bundle: b.ID(), Model: m.Version, RequestID: requestID,
+			Inputs: inputs[i].raw, Margin: margin[i], Score: score[i], Decision: b.Decide(score[i]),
+			Reasons: reasons(b, rows.Row(i), b.Decide(score[i])),
+		}
+		inputs[i].extras.Restore(b.Layout(), d.Reasons)
+		if key != "" {
+			d.Key, _ = inputs[i].extras.Value(key).(string)
+		}
+		ds[i] = d
+	}
+	if err := s.opt.Log.Append(ctx, ds...); err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		s.metrics.logErrors.Inc()
+		return nil, refuseLog(err)
+	}
+	s.metrics.decided(m.Project, ds)
+	if s.opt.Decided != nil {
+		s.opt.Decided(*m, ds, rows)
+	}
+	return ds, nil
+}
+
+// finite refuses rows for which the model has no finite score: such a score
+// decides nothing, and JSON could not carry it.
+func finite(margin, score []float64) error {
+	var bad []fieldError
+	for i := range score {
+		// The difference is NaN if either is infinite or NaN, else 0.
+		if x, y := margin[i]-margin[i], score[i]-score[i]; x != 0 || y != 0 {
+			bad = append(bad, fieldError{Row: i, Rule: "has no finite score under this model"})
+		}
+	}
+	if len(bad) == 0 {
+		return nil
+	}
+	return refuseFields(http.StatusUnprocessableEntity, "not_finite", "nothing was decided", bad)
+}
+
+// reasons returns why a row was decided as it was: the columns that pushed
+// towards the decision. Where nothing is decided, in a regression, the columns
+// count that moved the value most in either direction. Never nil.
+func reasons(b *bundle.Bundle, row []float64, decision string) []bundle.Reason {
+	most, texts := b.Manifest.Reasons, b.Manifest.Texts
+	var out []bundle.Reason
+	if b.Manifest.Task == bundle.Regression {
+		out = append(b.Reasons(row, most, true, texts), b.Reasons(row, most, false, texts)...)
+		slices.SortFunc(out, func(x, y bundle.Reason) int {
+			return cmp.Or(
+				cmp.Compare(math.Abs(y.Contribution), math.Abs(x.Contribution)),
+				cmp.Compare(b.Layout().Input(x.Column), b.Layout().Input(y.Column)))
+		})
+		out = out[:min(most, len(out))]
+	} else {
+		out = b.Reasons(row, most, decision == b.Decision.Positive, texts)
+	}
+	return slices.DeleteFunc(out, func(r bundle.Reason) bool { return math.IsInf(r.Contribution, 0) })
+}
+
+// idField returns the name of the contract's id column, or "".
+func idField(b *bundle.Bundle) string {
+	for i := range b.Contract.Fields {
+		if f := &b.Contract.Fields[i]; f.Role == data.ID {
+			return f.Name
+		}
+	}
+	return ""
+}

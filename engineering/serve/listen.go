@@ -1,0 +1,82 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/tandem-ml/tandem/data"
+)
+
+// ErrNotLoopback says that an address is reachable from other machines, where
+// this server, which knows no keys, must not listen.
+var ErrNotLoopback = errors.New("the address is not a loopback address")
+
+// Listen binds a TCP address of this machine's loopback interface: host:port
+// with host 127.0.0.1, [::1] or localhost; port 0 takes a free one. Any other
+// host, the empty one included, is [ErrNotLoopback]. The errors carry hints.
+func Listen(address string) (net.Listener, error) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, data.WithHint(fmt.Errorf("address %q is not host:port", address), "write it as 127.0.0.1:8080 or [::1]:8080")
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
+		return nil, data.WithHint(fmt.Errorf("address %q: %q is not a port", address, port), "a port is a number from 0 to 65535")
+	}
+	notLoopback := func() error {
+		return data.WithHint(fmt.Errorf("listen on %q: %w", address, ErrNotLoopback),
+			"the server has no keys, so it answers this machine only: use 127.0.0.1:%s, and a proxy with authentication in front of it for others", port)
+	}
+	if ip := net.ParseIP(host); !strings.EqualFold(host, "localhost") && (ip == nil || !ip.IsLoopback()) {
+		return nil, notLoopback()
+	}
+	l, err := net.Listen("tcp", address)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, data.WithHint(fmt.Errorf("listen on %s: the port is in use by another program", address), "stop it, or choose another port with --address")
+	case errors.Is(err, syscall.EACCES):
+		return nil, data.WithHint(fmt.Errorf("listen on %s: %w", address, err), "ports below 1024 belong to the system; choose another with --address")
+	case err != nil:
+		return nil, err
+	}
+	if a, ok := l.Addr().(*net.TCPAddr); !ok || !a.IP.IsLoopback() { // localhost can be made to mean anything
+		l.Close()
+		return nil, notLoopback()
+	}
+	return l, nil
+}
+
+// Serve answers on l, which it closes, until ctx ends; then it takes no new
+// connection, lets requests under way finish, and returns nil. Requests that
+// are not done within [Limits].Drain are cut off, which is an error. The
+// listener's address is what the Host header must name.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	lim := s.opt.Limits
+	server := &http.Server{
+		Handler:           s.outer(s.Guard(l.Addr(), s.routes)),
+		ReadHeaderTimeout: lim.Header, ReadTimeout: lim.Read, WriteTimeout: lim.Write, IdleTimeout: lim.Idle,
+		MaxHeaderBytes: 64 << 10,
+		ErrorLog:       slog.NewLogLogger(s.opt.Logger.Handler(), slog.LevelWarn),
+	}
+	done := make(chan error, 1)
+	go func() { done <- server.Serve(l) }()
+	select {
+	case err := <-done:
+		return fmt.Errorf("serve on %s: %w", l.Addr(), err)
+	case <-ctx.Done():
+	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), lim.Drain)
+	defer cancel()
+	err := server.Shutdown(drain)
+	if err != nil {
+		err = errors.Join(fmt.Errorf("requests were not done after %s and were cut off", lim.Drain), server.Close())
+	}
+	<-done
+	return err
+}

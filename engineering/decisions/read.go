@@ -14,7 +14,7 @@ import (
 func (l *Log) Get(decision string) (Decision, *Outcome, error) {
 	u, err := parseID(decision)
 	if err != nil {
-		return Decision{}, nil, err
+		return Decision{}, nil, fmt.Errorf("%w: %w", ErrUnknown, err)
 	}
 	e, err := l.find(u)
 	if err != nil {

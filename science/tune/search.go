@@ -24,7 +24,11 @@ type Config struct {
 	// 25,000 cells of the training table per second of budget, but never below
 	// 10,000 rows, the choice is made on a random sample of the rows.
 	Budget time.Duration
-	Seed   uint64
+	// Spent is the part of the budget that the search may not have: gone
+	// before it, or kept for what follows it. The sample does not depend on it,
+	// so a complete search does not either.
+	Spent time.Duration
+	Seed  uint64
 	// Workers is how many fits, or threads of a fit, run at a time; 0 is
 	// GOMAXPROCS. The result does not depend on it, if the search is complete.
 	Workers int
@@ -131,7 +135,7 @@ type search struct {
 
 func newSearch(c Config) *search {
 	s := &search{
-		Config: c, watch: newWatch(c.Now, c.Budget), measure: measureOf(c.Task, c.Metric),
+		Config: c, watch: newWatch(c.Now, c.Budget, c.Spent), measure: measureOf(c.Task, c.Metric),
 		portfolio: Portfolio(c.Task, len(c.Train), c.Interpretable),
 		plans:     make(map[planKey]*planned), complete: true,
 	}

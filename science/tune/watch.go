@@ -15,11 +15,11 @@ type watch struct {
 	budget time.Duration // 0: no limit
 }
 
-func newWatch(clock func() time.Time, budget time.Duration) watch {
+func newWatch(clock func() time.Time, budget, spent time.Duration) watch {
 	if clock == nil {
 		clock = func() time.Time { return time.Time{} }
 	}
-	return watch{clock: clock, start: clock(), budget: budget}
+	return watch{clock: clock, start: clock().Add(-spent), budget: budget}
 }
 
 func (w watch) now() time.Time { return w.clock() }

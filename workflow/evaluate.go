@@ -44,10 +44,28 @@ func scores(b *bundle.Bundle, rows bundle.Rows) []float64 {
 	return score
 }
 
+// importanceRepeats is how often each column is shuffled, and importanceWork
+// how many trees may be walked in all for it, so that a large model of a large
+// table is known in a second or two. The number of rows follows from it, and
+// depends on nothing but the model.
+const (
+	importanceRepeats = 5
+	importanceWork    = 60_000_000
+)
+
 // importance shuffles each column of the holdout and measures what is lost.
 func importance(ctx context.Context, b *bundle.Bundle, p prepared, seed uint64) ([]bundle.Importance, error) {
+	const linearRow = 20 // what a row costs beside the trees, in trees
+	trees := linearRow
+	for _, m := range b.Members {
+		if m.Trees != nil {
+			trees += len(m.Trees.Root) - 1
+		}
+	}
+	rows := importanceWork / (trees * importanceRepeats * max(p.rows.Cols, 1))
 	return explain.Permutation(ctx, explain.Config{
-		Model: &b.Model, Rows: p.rows, Y: p.y, Task: b.Manifest.Task, Repeats: 5, Seed: seed, MaxRows: 10_000,
+		Model: &b.Model, Rows: p.rows, Y: p.y, Task: b.Manifest.Task, Repeats: importanceRepeats, Seed: seed,
+		MaxRows: min(max(rows, 300), 10_000),
 	})
 }
 

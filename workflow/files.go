@@ -25,27 +25,50 @@ func writeFile(path string, write func(io.Writer) error) (err error) {
 		if err != nil {
 			f.Close()
 			os.Remove(f.Name())
-			err = unwritable(path, err)
 		}
 	}()
-	w := bufio.NewWriterSize(f, 1<<16)
+	kept := &firstError{w: f}
+	w := bufio.NewWriterSize(kept, 1<<16)
 	if err := write(w); err != nil {
-		return err
+		if kept.err != nil {
+			return unwritable(path, kept.err)
+		}
+		return err // what was to be written could not be made
 	}
-	if err := errors.Join(w.Flush(), f.Chmod(0o644)); err != nil {
-		return err
+	for _, step := range []func() error{w.Flush, func() error { return f.Chmod(0o644) }, f.Sync, f.Close,
+		func() error { return os.Rename(f.Name(), path) }} {
+		if err := step(); err != nil {
+			return unwritable(path, err)
+		}
 	}
-	if err := f.Sync(); err != nil {
-		return err
+	return nil
+}
+
+// firstError keeps the first error of a writer, so that it can be told from
+// the errors of those who write to it.
+type firstError struct {
+	w   io.Writer
+	err error
+}
+
+func (f *firstError) Write(b []byte) (int, error) {
+	n, err := f.w.Write(b)
+	if f.err == nil {
+		f.err = err
 	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+	return n, err
 }
 
 // unwritable adds the cure to the errors of a file system.
 func unwritable(path string, err error) error {
+	var p *os.PathError
+	var l *os.LinkError
+	switch {
+	case errors.As(err, &p): // names the file beside, which nobody asked for
+		err = p.Err
+	case errors.As(err, &l):
+		err = l.Err
+	}
 	err = fmt.Errorf("write %s: %w", path, err)
 	switch {
 	case errors.Is(err, syscall.ENOSPC):
@@ -56,6 +79,19 @@ func unwritable(path string, err error) error {
 		return data.WithHint(err, "the folder %s does not exist", filepath.Dir(path))
 	}
 	return err
+}
+
+// Writable returns nil if a file could be written to path, so that hours of
+// work are not lost to a name that cannot be. Nothing is left behind.
+func Writable(path string) error {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return data.WithHint(fmt.Errorf("write %s: it is a folder", path), "name a file in it")
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if err != nil {
+		return unwritable(path, err)
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
 func writeBytes(path string, b []byte) error {

@@ -77,6 +77,19 @@ func withTarget(t *data.Table, target string) (*data.Table, int) {
 	return t.Gather(keep), t.Rows() - len(keep)
 }
 
+// tellRejects names the first rows that could not be read, and says how many
+// there are.
+func tellRejects(talk *Talk, rejects []ingest.Reject) {
+	const shown = 5
+	for _, r := range rejects[:min(shown, len(rejects))] {
+		e := data.CellError{File: r.File, Line: r.Line, Row: r.Row, Column: r.Column, Value: r.Value, Err: r.Reason}
+		talk.Line("            rejected: %v", &e)
+	}
+	if n := len(rejects) - shown; n > 0 {
+		talk.Line("            ... and %d more rows that cannot be read", n)
+	}
+}
+
 func checkMetric(task bundle.Task, metric string) error {
 	switch {
 	case metric == "" || metric == "auto":
@@ -91,20 +104,13 @@ func checkMetric(task bundle.Task, metric string) error {
 // talkAbout tells what a person should know of a reading.
 func (in *Ingested) talkAbout(talk *Talk) {
 	talk.Line("  ingest    %d rows, %d columns from %s", in.Snapshot.Rows, in.Snapshot.Columns, in.Snapshot.Source)
-	const shown = 5
-	for i, r := range in.Rejects {
-		if i == shown {
-			talk.Line("            ... and %d more rows that cannot be read", len(in.Rejects)-shown)
-			break
-		}
-		talk.Line("            rejected: %v", r)
-	}
+	tellRejects(talk, in.Rejects)
 	if in.NoTarget > 0 {
 		talk.Line("            %d rows have no value in %q, the target, and are left out", in.NoTarget, in.Target.Column)
 	}
 	for _, f := range in.Contract.Fields {
 		if f.Role == data.Excluded && f.Why != "" {
-			talk.Line("            %s is left out: it %s", f.Name, f.Why)
+			talk.Line("            %s is left out: %s", f.Name, f.Why)
 		}
 	}
 	if in.Target.Why != "" {

@@ -27,11 +27,11 @@ const (
 	ingestVersion     = 1
 	exploreVersion    = 1
 	hypothesisVersion = 1
-	trainVersion      = 1
+	trainVersion      = 2
 	evaluateVersion   = 1
-	explainVersion    = 1
-	reportVersion     = 1
-	bundleVersion     = 1
+	explainVersion    = 2
+	reportVersion     = 2
+	bundleVersion     = 2
 )
 
 // Run is a project after all its stages.
@@ -114,25 +114,29 @@ type stage struct {
 func (s *session) stages() []stage {
 	p := s.project
 	type search struct {
-		Model   project.Model
-		Cost    project.Cost
-		Seed    uint64
+		Model project.Model
+		Cost  project.Cost
+		Seed  uint64
+	}
+	// What is said to people changes no model, so it is added after training.
+	type words struct {
 		Name    string
 		Reasons int
 		Texts   map[string]string
 	}
+	said := words{p.Name, p.Decision.Reasons, p.Decision.ReasonTexts}
 	return []stage{
 		{name: "ingest", version: ingestVersion, inputs: s.source, make: s.ingest,
 			params: []any{p.Data, p.Contract, p.Model.Task, p.Model.Metric}},
 		{name: "explore", version: exploreVersion, after: []string{"ingest"}, make: s.explore, params: p.Name},
 		{name: "test", version: hypothesisVersion, after: []string{"ingest"}, make: s.test, params: p.Hypotheses},
 		{name: "train", version: trainVersion, after: []string{"ingest"}, make: s.train,
-			params: search{p.Model, p.Decision.Cost, p.Seed, p.Name, p.Decision.Reasons, p.Decision.ReasonTexts}},
+			params: search{p.Model, p.Decision.Cost, p.Seed}},
 		{name: "evaluate", version: evaluateVersion, after: []string{"ingest", "train"}, make: s.evaluate, params: p.Seed},
 		{name: "explain", version: explainVersion, after: []string{"ingest", "train"}, make: s.explain, params: p.Seed},
 		{name: "report", version: reportVersion, after: []string{"ingest", "explore", "test", "train", "evaluate", "explain"}, make: s.report,
-			params: p.Gates},
-		{name: "bundle", version: bundleVersion, after: []string{"train", "evaluate", "report"}, make: s.bundle},
+			params: []any{said, p.Gates}},
+		{name: "bundle", version: bundleVersion, after: []string{"train", "evaluate", "report"}, make: s.bundle, params: said},
 	}
 }
 
@@ -242,7 +246,9 @@ func (s *session) train(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	tr, err := train(ctx, in, s.project, s.opt)
+	silent := *s.project
+	silent.Name, silent.Decision.Reasons, silent.Decision.ReasonTexts = "", 0, nil
+	tr, err := train(ctx, in, &silent, s.opt)
 	if err != nil {
 		return err
 	}
@@ -256,7 +262,7 @@ func (t *Trained) facts() TrainFacts {
 	return TrainFacts{t.Split, t.Leaderboard, t.Chosen, t.Metric, t.Complete, t.Seconds}
 }
 
-// trained loads the train stage's output.
+// trained loads the train stage's output and adds the project's words to it.
 func (s *session) trained() (*Trained, error) {
 	var f TrainFacts
 	if err := readJSON(filepath.Join(s.out["train"].Dir, "train.json"), &f); err != nil {
@@ -266,6 +272,8 @@ func (s *session) trained() (*Trained, error) {
 	if err != nil {
 		return nil, err
 	}
+	m := &b.Manifest
+	m.Name, m.Reasons, m.Texts = s.project.Name, s.project.Decision.Reasons, s.project.Decision.ReasonTexts
 	return &Trained{Bundle: b, Split: f.Split, Leaderboard: f.Leaderboard, Chosen: f.Chosen, Metric: f.Metric,
 		Complete: f.Complete, Seconds: f.Seconds}, nil
 }

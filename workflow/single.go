@@ -41,7 +41,20 @@ func Train(ctx context.Context, p *project.Project, test string, opt Options) (*
 		return nil, err
 	}
 	in.talkAbout(opt.Talk)
-	opt.NoHoldout = test != ""
+	// All that can fail for want of good input, and all that does not need the
+	// model, comes before the budget is spent.
+	var given prepared
+	if test != "" {
+		opt.NoHoldout = true
+		if given, err = labelled(ctx, test, &in.Contract, in.Target, opt); err != nil {
+			return nil, fmt.Errorf("test rows: %w", err)
+		}
+	}
+	page, err := explorePage(in, p.Name)
+	if err != nil {
+		return nil, err
+	}
+	opt.spent = time.Since(start) + afterSearch(in, given.rows.N, p.Model.Budget)
 	tr, err := train(ctx, in, p, opt)
 	if err != nil {
 		return nil, err
@@ -52,20 +65,13 @@ func Train(ctx context.Context, p *project.Project, test string, opt Options) (*
 	}
 	holdout := take(all, tr.Split.Holdout)
 	if test != "" {
-		if holdout, err = labelled(ctx, test, tr.Bundle, in.Target, opt); err != nil {
-			return nil, fmt.Errorf("test rows: %w", err)
-		}
-		tr.Split.Method = "given"
+		holdout, tr.Split.Method = given, "given"
 	}
 	ev, err := assess(tr.Bundle, holdout, take(all, tr.Split.Train).y, p.Seed)
 	if err != nil {
 		return nil, err
 	}
 	imp, err := importance(ctx, tr.Bundle, holdout, p.Seed)
-	if err != nil {
-		return nil, err
-	}
-	page, err := explorePage(in, p.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -77,10 +83,29 @@ func Train(ctx context.Context, p *project.Project, test string, opt Options) (*
 	return &Training{Bundle: tr.Bundle, Facts: tr.facts(), Eval: ev, Ingested: in, Seconds: time.Since(start).Seconds()}, nil
 }
 
-// labelled reads rows with their outcomes for a bundle. Rows that cannot be
+// afterSearch returns how much of a budget to keep for what follows the
+// search: scoring the rows held back, resampling them for the intervals,
+// shuffling their columns, and explaining some of them. The rates are those of
+// a slow machine with a model of some hundred trees. A budget too short for all
+// of it goes to the search for the most part, which is then exceeded a little.
+func afterSearch(in *Ingested, given int, budget time.Duration) time.Duration {
+	rows := in.Table.Rows()
+	judged, scored := rows/5, rows*35/100
+	if given > 0 {
+		judged, scored = given, given+rows*15/100
+	}
+	shuffled := min(judged*len(in.Contract.Inputs())*importanceRepeats, importanceWork/500)
+	need := time.Duration(scored)*10*time.Microsecond +
+		time.Duration(min(judged*1000, 100_000_000))*15*time.Nanosecond +
+		time.Duration(shuffled)*10*time.Microsecond +
+		time.Duration(min(judged, 1000))*300*time.Microsecond
+	return min(need, budget/4)
+}
+
+// labelled reads rows with their outcomes by a contract. Rows that cannot be
 // read, break the contract or have no outcome are told and left out.
-func labelled(ctx context.Context, source string, b *bundle.Bundle, target Target, opt Options) (prepared, error) {
-	wanted := without(b.Contract, data.Excluded)
+func labelled(ctx context.Context, source string, c *data.Contract, target Target, opt Options) (prepared, error) {
+	wanted := without(*c, data.Excluded)
 	res, err := ingest.Read(ctx, source, ingest.Options{Contract: &wanted})
 	if err != nil {
 		return prepared{}, err
@@ -88,14 +113,12 @@ func labelled(ctx context.Context, source string, b *bundle.Bundle, target Targe
 	if res.Table.Column(target.Column) == nil {
 		return prepared{}, fmt.Errorf("%s has no column %q, the target", source, target.Column)
 	}
-	for _, r := range res.Rejects {
-		opt.Talk.Line("            rejected: %v", r)
-	}
+	tellRejects(opt.Talk, res.Rejects)
 	t, unknown := withTarget(res.Table, target.Column)
 	if unknown > 0 {
 		opt.Talk.Line("            %d rows of %s have no value in %q and are left out", unknown, source, target.Column)
 	}
-	layout, err := bundle.NewLayout(&b.Contract)
+	layout, err := bundle.NewLayout(c)
 	if err != nil {
 		return prepared{}, err
 	}
@@ -132,7 +155,7 @@ func targetOf(b *bundle.Bundle) Target {
 // decides by the majority of these rows, since the training rows are not at
 // hand.
 func EvaluateFile(ctx context.Context, b *bundle.Bundle, source string, opt Options) (*Evaluation, error) {
-	p, err := labelled(ctx, source, b, targetOf(b), opt)
+	p, err := labelled(ctx, source, &b.Contract, targetOf(b), opt)
 	if err != nil {
 		return nil, err
 	}
@@ -145,9 +168,7 @@ func ExploreFile(ctx context.Context, source, target, positive string, opt Optio
 	if err != nil {
 		return nil, err
 	}
-	for _, r := range res.Rejects {
-		opt.Talk.Line("rejected: %v", r)
-	}
+	tellRejects(opt.Talk, res.Rejects)
 	profile := data.NewProfile(res.Table)
 	o := explore.Options{Title: source}
 	var contract *data.Contract
@@ -184,9 +205,7 @@ func Init(ctx context.Context, source, path string, opt Options) ([]string, erro
 	if err != nil {
 		return nil, err
 	}
-	for _, r := range res.Rejects {
-		opt.Talk.Line("rejected: %v", r)
-	}
+	tellRejects(opt.Talk, res.Rejects)
 	profile := data.NewProfile(res.Table)
 	relative := source
 	if rel, err := filepath.Rel(filepath.Dir(path), source); err == nil && !strings.Contains(source, "://") {
@@ -218,9 +237,7 @@ func TestHypotheses(ctx context.Context, source string, q Question, opt Options)
 	if err != nil {
 		return nil, err
 	}
-	for _, r := range res.Rejects {
-		opt.Talk.Line("rejected: %v", r)
-	}
+	tellRejects(opt.Talk, res.Rejects)
 	return hypothesis.Test(res.Table, asked)
 }
 
@@ -253,10 +270,13 @@ func ExplainGlobal(ctx context.Context, b *bundle.Bundle, source string, opt Opt
 	return meanAbs(fields, sum, s.rows.N-len(s.bad)), nil
 }
 
-// WriteReport writes a bundle's report to dir as stem.report.html, .md and
-// .json and returns their paths.
+// WriteReport writes a bundle's report to dir, which is made if need be, as
+// stem.report.html, .md and .json and returns their paths.
 func WriteReport(b *bundle.Bundle, dir, stem string) ([]string, error) {
 	r := report.New(b.Manifest, b.Card)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, unwritable(dir, err)
+	}
 	base := filepath.Join(dir, stem+".report")
 	for _, w := range []struct {
 		end   string

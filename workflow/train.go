@@ -3,6 +3,7 @@ package workflow
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -28,6 +29,8 @@ type Options struct {
 	Workers   int   // 0: GOMAXPROCS
 	NoHoldout bool  // all rows are for training and calibration: the caller evaluates on rows of its own
 	Talk      *Talk // nil: silent
+
+	spent time.Duration // part of the budget that the search may not have: gone already, or kept for what follows
 }
 
 // Trained is the outcome of a training: a model in a bundle whose card is
@@ -109,7 +112,7 @@ func train(ctx context.Context, in *Ingested, spec *project.Project, opt Options
 	search, err := tune.Search(ctx, tune.Config{
 		Contract: &in.Contract, Rows: p.rows, Y: p.y,
 		Train: split.Train, Folds: evaluate.Folds(division, split.Train, folds),
-		Task: in.Target.Task, Metric: spec.Model.Metric, Budget: spec.Model.Budget, Seed: spec.Seed,
+		Task: in.Target.Task, Metric: spec.Model.Metric, Budget: spec.Model.Budget, Spent: opt.spent, Seed: spec.Seed,
 		Workers: opt.Workers, Interpretable: spec.Model.Interpretable, Now: time.Now,
 		Progress: func(e tune.Event) { opt.Talk.Progress("  train   %v", e) },
 	})
@@ -130,10 +133,16 @@ func train(ctx context.Context, in *Ingested, spec *project.Project, opt Options
 // assemble calibrates the found members, sets the threshold and packs both
 // with the contract and with rows that prove the scores.
 func assemble(in *Ingested, spec *project.Project, p prepared, split evaluate.Split, search *tune.Result) (*bundle.Bundle, error) {
+	snapshot := in.Snapshot
+	if spec.Dir == "" || filepath.IsAbs(snapshot.Source) {
+		// Where the file lay on this machine is nobody's business, and equal
+		// trainings have equal ids. Its hash says which file it was.
+		snapshot.Source = filepath.Base(snapshot.Source)
+	}
 	b := &bundle.Bundle{
 		Manifest: bundle.Manifest{
 			Format: bundle.FormatVersion, Producer: "tandem " + tandem.Version, Name: spec.Name,
-			Task: in.Target.Task, Target: in.Target.Column, Data: in.Snapshot, Seed: spec.Seed,
+			Task: in.Target.Task, Target: in.Target.Column, Data: snapshot, Seed: spec.Seed,
 			Complete: search.Complete, Reasons: spec.Decision.Reasons, Texts: spec.Decision.ReasonTexts,
 		},
 		Profile: ofInputs(in.Profile, &in.Contract),

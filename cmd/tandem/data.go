@@ -16,6 +16,9 @@ func (s *shared) exploreCommand() *cobra.Command {
 		Use: "explore DATA", GroupID: "science", Args: cobra.ExactArgs(1),
 		Short: "Write a page about a table: columns, missing values, distributions, relation to the target, alerts",
 		RunE: func(c *cobra.Command, args []string) error {
+			if err := notOver(out, args[0]); err != nil {
+				return err
+			}
 			page, err := workflow.ExploreFile(c.Context(), args[0], target, positive, workflow.Options{Talk: s.talk()})
 			if err != nil {
 				return err

@@ -63,10 +63,12 @@ func report(ctx context.Context, stderr io.Writer, err error) int {
 		fmt.Fprintln(stderr, "tandem: interrupted; nothing half done was kept")
 		return exitInterrupted
 	}
-	fmt.Fprintf(stderr, "tandem: %v\n", err)
-	var hint *data.Hinted
-	if errors.As(err, &hint) {
-		fmt.Fprintf(stderr, "  %s\n", hint.Hint)
+	for _, e := range each(err) {
+		fmt.Fprintf(stderr, "tandem: %v\n", e)
+		var hint *data.Hinted
+		if errors.As(e, &hint) {
+			fmt.Fprintf(stderr, "  %s\n", hint.Hint)
+		}
 	}
 	var usage *workflow.UsageError
 	switch {
@@ -76,4 +78,26 @@ func report(ctx context.Context, stderr io.Writer, err error) int {
 		return exitNotHeld
 	}
 	return exitFailed
+}
+
+// each returns the errors that errors.Join put together, so that each is
+// printed with its own cure; any other error is returned alone.
+func each(err error) []error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	text := ""
+	var all []error
+	for i, e := range joined.Unwrap() {
+		if i > 0 {
+			text += "\n"
+		}
+		text += e.Error()
+		all = append(all, each(e)...)
+	}
+	if text != err.Error() {
+		return []error{err} // several causes of one error, said in its own words
+	}
+	return all
 }

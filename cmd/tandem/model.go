@@ -1,12 +1,16 @@
 package main
 
 import (
+	"errors"
+	"io/fs"
+	"math"
 	"os"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tandem-ml/tandem/bundle"
+	"github.com/tandem-ml/tandem/data"
 	"github.com/tandem-ml/tandem/project"
 	"github.com/tandem-ml/tandem/workflow"
 )
@@ -26,8 +30,16 @@ measures the winner on rows it has never seen. It writes nothing but -o.`,
 			if p.Data.Target == "" {
 				return workflow.Usagef("train needs --target COLUMN")
 			}
-			if p.Model.Budget <= 0 {
-				return workflow.Usagef("--budget must be above 0, such as 30s or 5m")
+			if err := checkTrain(p, workers); err != nil {
+				return err
+			}
+			if out != "" {
+				if err := notOver(out, args[0], test); err != nil {
+					return err
+				}
+				if err := workflow.Writable(out); err != nil {
+					return err
+				}
 			}
 			p.Name, p.Data.Source = stem(args[0]), args[0]
 			tr, err := workflow.Train(c.Context(), p, test, workflow.Options{Workers: workers, Talk: s.talk()})
@@ -62,7 +74,7 @@ measures the winner on rows it has never seen. It writes nothing but -o.`,
 	f.Float64Var(&p.Decision.Cost.FalsePositive, "cost-false-positive", p.Decision.Cost.FalsePositive, "what a false alarm costs")
 	f.Float64Var(&p.Decision.Cost.FalseNegative, "cost-false-negative", p.Decision.Cost.FalseNegative, "what a miss costs")
 	f.BoolVar(&p.Model.Interpretable, "interpretable", false, "additive models only")
-	f.DurationVar(&p.Model.Budget, "budget", p.Model.Budget, "wall time for the search")
+	f.Var((*duration)(&p.Model.Budget), "budget", "wall time for all of it, such as 30s or 5m")
 	f.Uint64Var(&p.Seed, "seed", p.Seed, "the seed of everything random")
 	f.StringVar(&test, "test", "", "a file with the rows to evaluate on, instead of holding rows back")
 	f.StringVarP(&out, "output", "o", "", "the bundle to write")
@@ -70,12 +82,65 @@ measures the winner on rows it has never seen. It writes nothing but -o.`,
 	return c
 }
 
+// checkTrain refuses settings that no training can have.
+func checkTrain(p *project.Project, workers int) error {
+	cost := p.Decision.Cost
+	isCost := func(x float64) bool { return x >= 0 && !math.IsInf(x, 1) }
+	switch {
+	case p.Model.Budget <= 0:
+		return workflow.Usagef("--budget must be above 0, such as 30s or 5m")
+	case workers < 0:
+		return workflow.Usagef("--workers must be a number of processors, or 0 for all")
+	case !isCost(cost.FalsePositive) || !isCost(cost.FalseNegative):
+		return workflow.Usagef("a cost must be a number from 0")
+	case cost.FalsePositive == 0 && cost.FalseNegative == 0:
+		return workflow.Usagef("both costs are 0, so every decision would be as good as any other; give at least one")
+	}
+	return nil
+}
+
+// notOver refuses to write over a file that is read.
+func notOver(out string, inputs ...string) error {
+	o, err := os.Stat(out)
+	if err != nil {
+		return nil // nothing there to be lost
+	}
+	for _, in := range inputs {
+		if i, err := os.Stat(in); err == nil && os.SameFile(o, i) {
+			return workflow.Usagef("-o %s would replace the file that is read; name another", out)
+		}
+	}
+	return nil
+}
+
+// duration is a flag's value in the units of the project file: 30s, 5m, 1h, 2d.
+type duration time.Duration
+
+func (d *duration) String() string { return project.FormatDuration(time.Duration(*d)) }
+
+func (d *duration) Set(s string) (err error) {
+	parsed, err := project.ParseDuration(s)
+	*d = duration(parsed)
+	return err
+}
+
+func (d *duration) Type() string { return "duration" }
+
+// open opens a bundle, with a cure if there is none.
+func open(path string) (*bundle.Bundle, error) {
+	b, err := bundle.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = data.WithHint(err, "name a .tandem file; tandem train -o and tandem run make one")
+	}
+	return b, err
+}
+
 func (s *shared) evaluateCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "evaluate BUNDLE DATA", GroupID: "science", Args: cobra.ExactArgs(2),
 		Short: "Measure a bundle on rows with known outcomes, with 95% intervals",
 		RunE: func(c *cobra.Command, args []string) error {
-			b, err := bundle.Open(args[0])
+			b, err := open(args[0])
 			if err != nil {
 				return err
 			}
@@ -102,7 +167,7 @@ margin over the rows of DATA. With --rows it prints one JSON object a row:
 {"margin", "base", "contributions": {column: value}}, exact: base plus the
 contributions is the margin.`,
 		RunE: func(c *cobra.Command, args []string) error {
-			b, err := bundle.Open(args[0])
+			b, err := open(args[0])
 			if err != nil {
 				return err
 			}
@@ -137,7 +202,7 @@ func (s *shared) reportCommand() *cobra.Command {
 		Use: "report BUNDLE", GroupID: "science", Args: cobra.ExactArgs(1),
 		Short: "Write the stakeholder report and model card of a bundle: HTML, Markdown, JSON",
 		RunE: func(c *cobra.Command, args []string) error {
-			b, err := bundle.Open(args[0])
+			b, err := open(args[0])
 			if err != nil {
 				return err
 			}
@@ -169,7 +234,10 @@ breaks the contract has an empty score and its reason in error; the exit code is
 then 3.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			start := time.Now()
-			b, err := bundle.Open(args[0])
+			if err := notOver(out, args...); err != nil {
+				return err
+			}
+			b, err := open(args[0])
 			if err != nil {
 				return err
 			}
@@ -216,7 +284,7 @@ What does not hold is named, and the exit code is 3.`,
 			if info, err := os.Stat(args[0]); err == nil && info.IsDir() {
 				return s.verifyProject(c, args[0])
 			}
-			b, err := bundle.Open(args[0])
+			b, err := open(args[0])
 			if err != nil {
 				return workflow.Broken(err)
 			}

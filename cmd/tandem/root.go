@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tandem-ml/tandem"
+	"github.com/tandem-ml/tandem/data"
 	"github.com/tandem-ml/tandem/workflow"
 )
 
@@ -35,7 +36,7 @@ honestly evaluated, explained model, and on to a model that answers in productio
 		Version:       tandem.Version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
+		Args:          known,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.PersistentFlags().BoolVarP(&s.quiet, "quiet", "q", false, "say nothing but errors on stderr")
@@ -51,6 +52,22 @@ honestly evaluated, explained model, and on to a model that answers in productio
 		c.Args = usage(c.Args)
 	}
 	return root
+}
+
+// known refuses an unknown command and names the nearest.
+func known(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	err := workflow.Usagef("there is no command %q", args[0])
+	var names []string
+	for _, sub := range c.Commands() {
+		names = append(names, sub.Name())
+	}
+	if near := data.Nearest(args[0], names); near != "" {
+		return data.WithHint(err, "did you mean %q?", near)
+	}
+	return data.WithHint(err, "tandem --help lists them")
 }
 
 // usage makes a wrong number of arguments a usage error.

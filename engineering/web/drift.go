@@ -17,7 +17,7 @@ import (
 type driftView struct {
 	*project
 	Level, Word string
-	Sentences   []string
+	Lead        string // the most important sentence of now
 	Seen, Of    int
 
 	Strip   []stripped
@@ -28,6 +28,7 @@ type driftView struct {
 
 	ScoreChart, Performance template.HTML
 	Metric                  string
+	Judgement               []string     // of the newest window of outcomes
 	Outcomes                []outcomeRow // newest first, at most listed
 	Others                  []string     // keys of the further measures
 	OutcomesTotal           int
@@ -82,16 +83,15 @@ type stripped struct {
 }
 
 // strip makes the row of marks of the newest windows, oldest first.
-func strip(project string, windows []monitor.Report, most int) []stripped {
+func strip(project string, windows []windowRow, most int) []stripped {
 	if len(windows) > most {
 		windows = windows[len(windows)-most:]
 	}
 	var out []stripped
 	for i := range windows {
 		w := &windows[i]
-		v := verdictOf(w)
-		out = append(out, stripped{v.Level, fmt.Sprintf("%s UTC: %s, %s decisions", w.To.Format("2 Jan 15:04"), v.Word, chart.Count(int64(w.Decisions))),
-			driftPage(project, w.To.UnixMicro())})
+		out = append(out, stripped{w.Verdict.Level, fmt.Sprintf("%s UTC: %s, %s decisions of version %d", w.To.Format("2 Jan 15:04"), w.Verdict.Word,
+			chart.Count(int64(w.Decisions)), w.Version), driftPage(project, w.At)})
 	}
 	return out
 }
@@ -103,29 +103,46 @@ func driftPage(project string, at int64) string {
 func (s *site) drift(r *request, p *project) (any, error) {
 	r.head.Title = p.Name + " drift"
 	v := driftView{project: p, Metric: "auc"}
-	var windows []windowRow
-	var outcomes []outcomeRow
-	for i := len(p.Versions) - 1; i >= 0; i-- { // first version first
-		version := &p.Versions[i]
-		w := s.src.Watched(p.Name, version.Bundle)
-		for _, report := range w.Windows {
-			windows = append(windows, windowRow{Report: report, Version: version.Number, Verdict: verdictOf(&report), Names: names(&report), At: report.To.UnixMicro()})
-		}
-		for _, perf := range w.Outcomes {
-			outcomes = append(outcomes, outcomeRow{Performance: perf, Number: len(outcomes) + 1, Version: version.Number, Verdict: performed(&perf)})
-		}
-		if p.Champion != nil && p.Champion.Number == version.Number {
-			v.Seen, v.Of = w.Seen, w.Of
-			v.Level, v.Word, v.Sentences = state(p, w, false)
-		}
+	seen := s.seen(p)
+	if p.Champion != nil {
+		v.Seen, v.Of = seen.champion.Seen, seen.champion.Of
+		var sentences []string
+		v.Level, v.Word, sentences = state(p, seen.champion, false)
+		v.Lead = sentences[0]
 	}
-	// Versions may take turns, so windows are put in the order of time.
-	sort.SliceStable(windows, func(i, j int) bool { return windows[i].To.Before(windows[j].To) })
-	if err := v.show(r, windows); err != nil {
+	if err := v.show(r, seen.windows); err != nil {
 		return nil, err
 	}
-	v.performance(outcomes)
+	v.performance(seen.outcomes)
 	return v, nil
+}
+
+// seen is what the watch has seen of all versions.
+type seen struct {
+	champion Watched
+	windows  []windowRow  // in the order of time, since versions may take turns
+	outcomes []outcomeRow // version by version
+}
+
+func (s *site) seen(p *project) seen {
+	var out seen
+	for i := range p.Versions {
+		version := &p.Versions[len(p.Versions)-1-i] // first version first
+		w := s.src.Watched(p.Name, version.Bundle)
+		if version == p.Champion {
+			out.champion = w
+		}
+		for j := range w.Windows {
+			report := &w.Windows[j]
+			out.windows = append(out.windows, windowRow{Report: *report, Version: version.Number, Verdict: verdictOf(report), Names: names(report), At: report.To.UnixMicro()})
+		}
+		for j := range w.Outcomes {
+			perf := &w.Outcomes[j]
+			out.outcomes = append(out.outcomes, outcomeRow{Performance: *perf, Number: len(out.outcomes) + 1, Version: version.Number, Verdict: performed(perf)})
+		}
+	}
+	sort.SliceStable(out.windows, func(i, j int) bool { return out.windows[i].To.Before(out.windows[j].To) })
+	return out
 }
 
 // names lists what drifted in a window.
@@ -161,11 +178,7 @@ func (v *driftView) show(r *request, windows []windowRow) error {
 	windows[shown].Current = true
 	v.Shown = &windows[shown]
 	v.columns()
-	reports := make([]monitor.Report, len(windows))
-	for i := range windows {
-		reports[i] = windows[i].Report
-	}
-	v.Strip = strip(v.Name, reports, 60)
+	v.Strip = strip(v.Name, windows, 60)
 	v.ScoreChart = scoreChart(windows)
 	for i := len(windows) - 1; i >= 0 && len(v.Windows) < listed; i-- {
 		v.Windows = append(v.Windows, windows[i])
@@ -200,37 +213,38 @@ func (v *driftView) columns() {
 }
 
 // scoreChart draws how far the scores are from those of the holdout, window by
-// window.
+// window: in equal steps, since windows may come in bursts.
 func scoreChart(windows []windowRow) template.HTML {
-	line := chart.Series{Name: "distance of the scores"}
-	var marks []chart.Mark
-	version := 0
+	line, alarms := chart.Series{Name: "distance of the scores"}, chart.Series{Name: "alarm in this window"}
+	var versions []chart.Mark
 	for i := range windows {
 		w := &windows[i]
-		at := float64(w.To.UnixMicro())
-		y := math.NaN()
+		y, alarm := math.NaN(), math.NaN()
 		if w.Score != nil {
 			y = w.Score.Effect
 		}
-		line.X, line.Y = append(line.X, at), append(line.Y, y)
-		if w.Version != version && version != 0 {
-			marks = append(marks, chart.Mark{At: at, Name: fmt.Sprintf("version %d", w.Version)})
+		if w.Alarm {
+			alarm = y
 		}
-		version = w.Version
+		line.X, line.Y = append(line.X, float64(i)), append(line.Y, y)
+		alarms.X, alarms.Y = append(alarms.X, float64(i)), append(alarms.Y, alarm)
+		if i > 0 && w.Version != windows[i-1].Version {
+			versions = append(versions, chart.Mark{At: float64(i) - 0.5, Name: fmt.Sprintf("version %d", w.Version)})
+		}
 	}
-	first, end := windows[0].To, windows[len(windows)-1].To
 	layout := "2 Jan"
-	switch span := end.Sub(first); {
-	case span < 10*time.Minute:
-		layout = "15:04:05"
-	case span < 48*time.Hour:
+	if windows[len(windows)-1].To.Sub(windows[0].To) < 48*time.Hour {
 		layout = "15:04"
 	}
-	return chart.Line(chart.Frame{Title: "Distance of the scores from those of the holdout, by window", Width: 620, Height: 210,
-		X: "end of the window, UTC", Y: "distance in standard deviations"},
-		chart.Lines{Series: []chart.Series{line}, Zero: true, Vertical: marks,
-			Horizontal: []chart.Mark{{At: monitor.DefaultFloors().Wasserstein, Name: "floor"}},
-			XText:      func(x float64) string { return time.UnixMicro(int64(x)).UTC().Format(layout) }})
+	ended := func(x float64) string {
+		if i := int(x); float64(i) == x && i >= 0 && i < len(windows) {
+			return windows[i].To.UTC().Format(layout)
+		}
+		return ""
+	}
+	return chart.Line(chart.Frame{Title: "Distance of the scores from those of the holdout, by window", X: "end of the window, UTC", Y: "distance in standard deviations", Height: 230},
+		chart.Lines{Series: []chart.Series{line, alarms}, Zero: true, Vertical: versions, XText: ended,
+			Horizontal: []chart.Mark{{At: monitor.DefaultFloors().Wasserstein, Name: "floor"}}})
 }
 
 func performed(p *monitor.Performance) verdict {
@@ -263,8 +277,6 @@ func (v *driftView) performance(rows []outcomeRow) {
 			}
 		}
 	}
-	line := chart.Series{Name: "realised"}
-	var versions []chart.Mark
 	for i := range rows {
 		row := &rows[i]
 		for _, key := range v.Others {
@@ -274,24 +286,35 @@ func (v *driftView) performance(rows []outcomeRow) {
 			}
 			row.Further = append(row.Further, text)
 		}
+	}
+	v.Judgement = rows[len(rows)-1].Sentences
+	v.Performance = performanceChart(rows)
+	for i := len(rows) - 1; i >= 0 && len(v.Outcomes) < listed; i-- {
+		v.Outcomes = append(v.Outcomes, rows[i])
+	}
+}
+
+// performanceChart draws the realised metric with its interval beside what the
+// holdout of each version promised.
+func performanceChart(rows []outcomeRow) template.HTML {
+	line, promised := chart.Series{Name: "realised"}, chart.Series{Name: "promised by the holdout"}
+	var versions []chart.Mark
+	for i := range rows {
+		row := &rows[i]
 		m := row.Realised
 		if !row.Judged {
 			m = bundle.Measure{Value: math.NaN(), Low: math.NaN(), High: math.NaN()}
 		}
 		line.X, line.Y = append(line.X, float64(row.Number)), append(line.Y, m.Value)
 		line.Low, line.High = append(line.Low, m.Low), append(line.High, m.High)
+		promised.X, promised.Y = append(promised.X, float64(row.Number)), append(promised.Y, row.Holdout.Value)
 		if i > 0 && row.Version != rows[i-1].Version {
 			versions = append(versions, chart.Mark{At: float64(row.Number) - 0.5, Name: fmt.Sprintf("version %d", row.Version)})
 		}
 	}
-	name := metricOf(v.Metric).name
-	v.Performance = chart.Line(chart.Frame{Title: "Realised " + name + " by window of outcomes", X: "window of outcomes", Y: name + " with its 95% interval", Width: 620, Height: 240},
-		chart.Lines{Series: []chart.Series{line}, Vertical: versions,
-			Horizontal: []chart.Mark{{At: rows[len(rows)-1].Holdout.Value, Name: "holdout " + metricOf(v.Metric).text(rows[len(rows)-1].Holdout.Value)}},
-			XText:      wholeNumber, YText: metricOf(v.Metric).text})
-	for i := len(rows) - 1; i >= 0 && len(v.Outcomes) < listed; i-- {
-		v.Outcomes = append(v.Outcomes, rows[i])
-	}
+	name, text := metricOf(rows[0].Metric).name, metricOf(rows[0].Metric).text
+	return chart.Line(chart.Frame{Title: "Realised " + name + " by window of outcomes", X: "window of outcomes", Y: name + " with its 95% interval", Height: 230},
+		chart.Lines{Series: []chart.Series{line, promised}, Vertical: versions, XText: wholeNumber, YText: text})
 }
 
 // wholeNumber leaves the ticks between two windows without a label.

@@ -19,18 +19,20 @@ import (
 // the page are replaced; html/template escapes what is left.
 var functions = template.FuncMap{
 	"clean":    func(s string) string { return chart.Clean(s, 120) },
+	"brief":    func(s string) string { return chart.Clean(s, 150) },
 	"text":     func(s string) string { return chart.Clean(s, 2000) },
 	"count":    func(n int) string { return chart.Count(int64(n)) },
 	"short":    chart.Short,
 	"fixed":    chart.Fixed,
 	"percent":  chart.Percent,
 	"p":        pValue,
-	"metric":   func(key string) string { return metricOf(key).name },
+	"metric":   func(key string) string { return chart.Clean(metricOf(key).name, 60) },
 	"value":    func(key string, v float64) string { return metricOf(key).text(v) },
 	"interval": interval,
 	"hash":     short,
 	"day":      func(t time.Time) string { return t.UTC().Format("2 Jan 2006 15:04") },
 	"second":   func(t time.Time) string { return t.UTC().Format("2 Jan 2006 15:04:05") },
+	"clock":    func(t time.Time) string { return t.UTC().Format("2 Jan 15:04:05") },
 	"iso":      func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 	"to":       to,
 }
@@ -128,13 +130,18 @@ func measured(key string, m bundle.Measure) string {
 	return s
 }
 
-// indented writes JSON for people; what is not JSON stays as it is.
+// indented writes JSON for people, a clean line each; what is not JSON stays as
+// it is.
 func indented(raw json.RawMessage) string {
 	var out bytes.Buffer
 	if err := json.Indent(&out, raw, "", "  "); err != nil {
-		return string(raw)
+		return chart.Clean(string(raw), 2000)
 	}
-	return out.String()
+	lines := strings.Split(out.String(), "\n")
+	for i := range lines {
+		lines[i] = chart.Clean(lines[i], 2000)
+	}
+	return strings.Join(lines, "\n")
 }
 
 // valueText writes a JSON value as a person expects it: a text without quotes,

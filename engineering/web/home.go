@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"html/template"
 	"strings"
 	"time"
 
@@ -11,11 +12,13 @@ import (
 	"github.com/tandem-ml/tandem/chart"
 	"github.com/tandem-ml/tandem/data"
 	"github.com/tandem-ml/tandem/engineering/monitor"
+	"github.com/tandem-ml/tandem/engineering/retrain"
 )
 
 // homeView is the home page.
 type homeView struct {
 	Projects []health
+	Sole     bool // there is one project
 }
 
 // health is how one project stands.
@@ -24,6 +27,7 @@ type health struct {
 	Sentences         []string
 	Figures           []figure
 	Strip             []stripped
+	Performance       template.HTML
 	Events            []event
 	Banner            *banner
 	Try               string // the command that makes a first decision; "" once there is one
@@ -32,13 +36,14 @@ type health struct {
 // figure is one headline number.
 type figure struct {
 	Name, Text, Beside, Link string
+	Level                    string // "good", "warn" or "bad" colours the text; "" does not
 }
 
 // homeEvents is how many changes the home page shows of a project.
 const homeEvents = 6
 
 func (s *site) home(r *request) (any, error) {
-	r.head.Title = "Is it healthy?"
+	r.head.Title = "Models in production"
 	var v homeView
 	for _, name := range s.src.Projects() {
 		h, err := s.health(r, name)
@@ -48,7 +53,9 @@ func (s *site) home(r *request) (any, error) {
 		v.Projects = append(v.Projects, h)
 	}
 	if r.head.Sole && len(v.Projects) == 1 {
-		r.head.Project = v.Projects[0].Name // the navigation of the one project there is
+		// The navigation and the heading are those of the one project there is.
+		r.head.Project, v.Sole = v.Projects[0].Name, true
+		r.head.Title = v.Projects[0].Name + ": " + v.Projects[0].Word
 	}
 	return v, nil
 }
@@ -70,13 +77,14 @@ func (s *site) health(r *request, name string) (health, error) {
 	if err != nil {
 		return h, err
 	}
-	var w Watched
-	if b != nil {
-		w = s.src.Watched(name, p.Champion.Bundle)
-	}
+	seen := s.seen(p)
+	w := seen.champion
 	h.Banner = s.refusal(p)
 	h.Level, h.Word, h.Sentences = state(p, w, h.Banner != nil)
-	h.Strip = strip(name, w.Windows, 40)
+	h.Strip = strip(name, seen.windows, 40)
+	if len(seen.outcomes) > 1 { // one point is no course
+		h.Performance = performanceChart(seen.outcomes)
+	}
 	if h.Figures, err = s.figures(r, p, b, w); err != nil {
 		return h, err
 	}
@@ -156,13 +164,13 @@ func drifted(r *monitor.Report) int {
 
 func (s *site) figures(r *request, p *project, b *bundle.Bundle, w Watched) ([]figure, error) {
 	now := s.opt.Now()
-	answering := figure{"Answering", "nothing", "no version is the champion", to("models", p.Name)}
+	answering := figure{"Answering", "nothing", "no version is the champion", to("models", p.Name), ""}
 	if p.Champion != nil {
 		answering.Text = fmt.Sprintf("version %d", p.Champion.Number)
 		answering.Beside = "since " + p.Champion.Since().Format("2 Jan 15:04") + " UTC"
 	}
 	counts := s.src.Log.Counts(p.Name)
-	made := figure{"Decisions", chart.Count(counts.Decisions), "none yet", to("decisions", p.Name)}
+	made := figure{"Decisions", chart.Count(counts.Decisions), "none yet", to("decisions", p.Name), ""}
 	newest, err := s.src.Log.Recent(p.Name, 1)
 	if err != nil {
 		return nil, err
@@ -179,7 +187,7 @@ func (s *site) figures(r *request, p *project, b *bundle.Bundle, w Watched) ([]f
 }
 
 func windowFigure(p *project, w Watched, now time.Time) figure {
-	f := figure{"Last window", "–", "", to("drift", p.Name)}
+	f := figure{"Last window", "–", "", to("drift", p.Name), ""}
 	if w.Of > 0 {
 		f.Beside = chart.Count(int64(w.Seen)) + " of " + chart.Count(int64(w.Of)) + " decisions so far"
 	}
@@ -187,7 +195,8 @@ func windowFigure(p *project, w Watched, now time.Time) figure {
 	if window == nil {
 		return f
 	}
-	f.Text = verdictOf(window).Word
+	v := verdictOf(window)
+	f.Text, f.Level = v.Word, v.Level
 	f.Beside = chart.Count(int64(window.Decisions)) + " decisions, ended " + ago(window.To, now)
 	return f
 }
@@ -197,14 +206,14 @@ func performanceFigure(p *project, b *bundle.Bundle, w Watched) figure {
 	if b.Manifest.Task == bundle.Regression {
 		key = "rmse"
 	}
-	f := figure{"Realised " + metricOf(key).name, "–", "", to("drift", p.Name) + "#performance"}
+	f := figure{"Realised " + metricOf(key).name, "–", "", to("drift", p.Name) + "#performance", ""}
 	if m, known := b.Card.Holdout[key]; known {
 		f.Beside = "no window of outcomes is full yet; holdout " + measured(key, m)
 	}
 	if perf := last(w.Outcomes); perf != nil {
 		f.Beside = "too few of one class in the last window to judge"
 		if perf.Judged {
-			f.Text = metricOf(key).text(perf.Realised.Value)
+			f.Text, f.Level = metricOf(key).text(perf.Realised.Value), performed(perf).Level
 			f.Beside = interval(key, perf.Realised) + "; holdout " + metricOf(key).text(perf.Holdout.Value)
 		}
 	}
@@ -214,24 +223,22 @@ func performanceFigure(p *project, b *bundle.Bundle, w Watched) figure {
 // challengerFigure tells of the newest model that wanted to be champion after
 // the first.
 func (s *site) challengerFigure(r *request, p *project) (figure, error) {
-	f := figure{"Last challenger", "none yet", "made by: tandem retrain", to("audit", p.Name)}
+	f := figure{"Last challenger", "none yet", "made by: tandem retrain", to("audit", p.Name), ""}
 	runs, err := s.src.Registry.Runs(r.Context(), p.Name, 50)
 	if err != nil {
 		return f, err
 	}
 	for _, run := range runs {
-		word, reason, _ := strings.Cut(run.Outcome, ": ")
+		word, _, _ := strings.Cut(run.Outcome, ": ")
 		switch {
 		case run.Kind != "retrain" && run.Outcome == "done":
 			continue
-		case run.Kind != "retrain":
-			word, reason = "refused", run.Outcome
-		case word == "kept":
+		case run.Kind != "retrain", word == retrain.Kept:
 			word = "refused"
 		}
 		f.Text, f.Beside = word, ago(run.End, s.opt.Now())
-		if reason != "" {
-			f.Beside += ": " + chart.Clean(reason, 90)
+		if v := p.ofBundle(run.Bundle); v != nil {
+			f.Beside = fmt.Sprintf("version %d, %s", v.Number, f.Beside)
 		}
 		return f, nil
 	}
@@ -266,7 +273,8 @@ func curl(r *request, project string, b *bundle.Bundle) string {
 		strings.ReplaceAll(body, "'", `'\''`) + "'"
 }
 
-// encoded is v as JSON without the escapes that only HTML needs.
+// encoded is v as JSON without the escapes that only HTML needs, but with those
+// that keep a terminal safe: characters that Clean would replace.
 func encoded(v any) []byte {
 	var out bytes.Buffer
 	e := json.NewEncoder(&out)
@@ -274,5 +282,13 @@ func encoded(v any) []byte {
 	if err := e.Encode(v); err != nil {
 		return []byte("null") // not finite
 	}
-	return bytes.TrimSpace(out.Bytes())
+	var safe []byte
+	for _, r := range strings.TrimSpace(out.String()) {
+		if s := string(r); chart.Clean(s, 2) != s {
+			safe = fmt.Appendf(safe, `\u%04x`, r) // all of them lie in the basic plane
+		} else {
+			safe = append(safe, s...)
+		}
+	}
+	return safe
 }

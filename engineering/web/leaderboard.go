@@ -6,7 +6,6 @@ import (
 
 	"github.com/tandem-ml/tandem/bundle"
 	"github.com/tandem-ml/tandem/chart"
-	"github.com/tandem-ml/tandem/data"
 )
 
 // leaderboardView lists the candidates of the champion's run.
@@ -91,7 +90,7 @@ func settings(p map[string]any) string {
 		}
 		v := p[k]
 		if f, ok := v.(float64); ok {
-			v = data.FormatNumber(f)
+			v = chart.Short(f)
 		}
 		out += fmt.Sprintf("%s %v", k, v)
 	}

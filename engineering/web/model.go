@@ -46,6 +46,7 @@ type matrix struct {
 	Positive, Negative string
 	Threshold          float64
 	Rows               int
+	Shares             []fact
 }
 
 // fact is a named piece of text.
@@ -80,7 +81,7 @@ func (s *site) model(r *request, p *project) (any, error) {
 	v.Figures = headline(b, v.Measures)
 	v.Facts = facts(b)
 	if k := c.Confusion; k != nil {
-		v.Matrix = &matrix{*k, b.Decision.Positive, b.Decision.Negative, c.Threshold, k.TP + k.FP + k.FN + k.TN}
+		v.Matrix = newMatrix(*k, b.Decision)
 	}
 	v.charts()
 	return v, nil
@@ -109,7 +110,7 @@ func (v *modelView) charts() {
 		for _, p := range c.Cost {
 			line.X, line.Y = append(line.X, p.Threshold), append(line.Y, p.Cost)
 		}
-		v.Cost = chart.Line(chart.Frame{Title: "Cost of a case by threshold, on the holdout", X: "threshold", Y: "mean cost of a case", Height: 320},
+		v.Cost = chart.Line(chart.Frame{Title: "Cost of a case by threshold, on the holdout", X: "threshold", Y: "mean cost of a case", Width: 320, Height: 320},
 			chart.Lines{Series: []chart.Series{line}, Zero: true, Vertical: []chart.Mark{{At: c.Threshold, Name: "threshold " + chart.Short(c.Threshold)}}})
 	}
 	v.Columns = slices.Clone(c.Importance)
@@ -126,12 +127,30 @@ func (v *modelView) charts() {
 		bars = append(bars, bar)
 	}
 	if len(bars) > 0 {
-		axis := "loss of AUC when the column is shuffled"
+		axis := "loss of AUC"
 		if c.Task == bundle.Regression {
-			axis = "rise of RMSE when the column is shuffled"
+			axis = "rise of RMSE"
 		}
-		v.Importance = chart.Bars(chart.Frame{Title: "Importance of columns", X: axis, Width: 620}, bars)
+		v.Importance = chart.Bars(chart.Frame{Title: "Importance of columns", X: axis}, bars)
 	}
+}
+
+func newMatrix(k bundle.Confusion, d bundle.Decision) *matrix {
+	m := &matrix{Confusion: k, Positive: d.Positive, Negative: d.Negative, Threshold: d.Threshold, Rows: k.TP + k.FP + k.FN + k.TN}
+	add := func(name string, hits, of int) {
+		if of == 0 {
+			return
+		}
+		share := float64(hits) / float64(of)
+		low, high := wilson(share, of)
+		m.Shares = append(m.Shares, fact{name, fmt.Sprintf("%s (%s to %s), %s of %s", chart.Percent(share), chart.Percent(low), chart.Percent(high),
+			chart.Count(int64(hits)), chart.Count(int64(of)))})
+	}
+	add("Of the "+d.Positive+", called "+d.Positive, k.TP, k.TP+k.FN)
+	add("Of the "+d.Negative+", called "+d.Positive+" in error", k.FP, k.FP+k.TN)
+	add("Of those called "+d.Positive+", truly", k.TP, k.TP+k.FP)
+	add("Of those called "+d.Negative+", truly", k.TN, k.TN+k.FN)
+	return m
 }
 
 // wilson returns the 95% interval of a share of n rows: Wilson, "Probable
@@ -173,6 +192,8 @@ func measures(c *bundle.Card) []measure {
 		x := measure{Key: k, Meaning: m.meaning, Better: m.better, Measure: c.Holdout[k]}
 		if base, known := c.Baseline[k]; known {
 			x.Baseline = m.text(base)
+		} else if k == "auc" {
+			x.Baseline = m.text(0.5) // guessing, by definition
 		}
 		out = append(out, x)
 	}
@@ -192,9 +213,6 @@ func headline(b *bundle.Bundle, ms []measure) []figure {
 		f := figure{Name: metricOf(m.Key).name, Text: metricOf(m.Key).text(m.Value)}
 		if i := interval(m.Key, m.Measure); i != "" {
 			f.Beside = "95% interval " + i
-		}
-		if m.Key == "auc" && m.Baseline == "" {
-			m.Baseline = chart.Fixed(0.5)
 		}
 		if m.Baseline != "" && without[m.Key] != "" {
 			if f.Beside != "" {
@@ -232,9 +250,11 @@ func facts(b *bundle.Bundle) []fact {
 	if len(c.Protected) > 0 {
 		out = append(out, fact{"Never scored", list(c.Protected, 40) + " (protected)"})
 	}
+	var members []string
 	for _, member := range b.Members {
-		out = append(out, fact{"Member", fmt.Sprintf("%s, weight %s", member.Learner, chart.Short(member.Weight))})
+		members = append(members, member.Learner+" with weight "+chart.Short(member.Weight))
 	}
+	out = append(out, fact{"Members", list(members, 20)})
 	search := "complete: the same data and seed give the same bundle"
 	if !m.Complete {
 		search = "cut by the time budget: another machine may find another model"

@@ -34,6 +34,14 @@ var noon = time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
 // on. With shift the margin is moved: another bundle with other scores.
 func lender(t testing.TB, shift float64) *bundle.Bundle {
 	t.Helper()
+	b, err := newLender(shift)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func newLender(shift float64) (*bundle.Bundle, error) {
 	forest := &tree.Forest{
 		Features: 3, Base: -0.2 + shift, Root: []int32{0, 3, 8},
 		Feature:   []int32{0, 0, 0, 2, 0, 1, 0, 0},
@@ -54,7 +62,7 @@ func lender(t testing.TB, shift float64) *bundle.Bundle {
 		{Name: "notes", Kind: data.Text, Role: data.Excluded, Why: "is free text"},
 		{Name: "Status", Kind: data.Category, Role: data.Target, Categories: []string{"bad", "good"}},
 	}}
-	return newBundle(t, bundle.Binary, c, bundle.Member{Learner: "gbdt", Weight: 1, Plan: raw(c), Trees: forest})
+	return newBundle(bundle.Binary, c, bundle.Member{Learner: "gbdt", Weight: 1, Plan: raw(c), Trees: forest})
 }
 
 // losses is a regression: 3 if x <= 0 else -3, plus -10 if y <= 0 else 10, plus
@@ -66,7 +74,7 @@ func losses(t testing.TB) *bundle.Bundle {
 		c.Fields = append(c.Fields, data.Field{Name: name, Kind: data.Number, Role: data.Feature})
 	}
 	c.Fields = append(c.Fields, data.Field{Name: "loss", Kind: data.Number, Role: data.Target})
-	return newBundle(t, bundle.Regression, c,
+	b, err := newBundle(bundle.Regression, c,
 		bundle.Member{Learner: "gbdt", Weight: 1, Plan: raw(c), Trees: &tree.Forest{
 			Features: 3, Root: []int32{0, 3, 6},
 			Feature:   []int32{0, 0, 0, 1, 0, 0},
@@ -77,6 +85,10 @@ func losses(t testing.TB) *bundle.Bundle {
 		}},
 		bundle.Member{Learner: "linear", Weight: 1, Linear: &linear.Model{Weight: []float64{1e300}, Mean: []float64{0}},
 			Plan: step.Plan{{Name: "z", Input: 2, Op: step.Standard, Scale: 1, Low: -1e300, High: 1e300}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 // raw is a plan that reads every input as it is.
@@ -92,8 +104,7 @@ func raw(c data.Contract) step.Plan {
 	return plan
 }
 
-func newBundle(t testing.TB, task bundle.Task, c data.Contract, members ...bundle.Member) *bundle.Bundle {
-	t.Helper()
+func newBundle(task bundle.Task, c data.Contract, members ...bundle.Member) (*bundle.Bundle, error) {
 	parts := bundle.Model{Contract: c, Members: members,
 		Calibration: bundle.Calibration{Method: "identity"}}
 	manifest := bundle.Manifest{Producer: "test", Name: "credit", Task: task, Target: c.Target().Name, Reasons: 4,
@@ -106,14 +117,11 @@ func newBundle(t testing.TB, task bundle.Task, c data.Contract, members ...bundl
 	}
 	m, err := bundle.NewModel(parts)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	b, err := bundle.New(bundle.Bundle{Manifest: manifest, Model: *m,
-		Tests: m.TestRows(bundle.Rows{N: 1, Cols: m.Layout().Cols(), Data: make([]float64, m.Layout().Cols())})})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
+	cols := m.Layout().Cols()
+	return bundle.New(bundle.Bundle{Manifest: manifest, Model: *m,
+		Tests: m.TestRows(bundle.Rows{N: 1, Cols: cols, Data: make([]float64, cols)})})
 }
 
 // openLog returns a real decision log.

@@ -92,7 +92,7 @@ type eventFacts struct {
 // describe says an event in words. A kind that is not known here, or facts
 // that cannot be read, are shown as they are.
 func describe(e registry.Event, now time.Time) event {
-	out := event{Event: e, Ago: ago(e.At, now), Word: e.Kind, JSON: indented(e.Facts)}
+	out := event{Event: e, Ago: ago(e.At, now), Word: chart.Clean(e.Kind, 24), JSON: indented(e.Facts)}
 	var f eventFacts
 	if json.Unmarshal(e.Facts, &f) != nil {
 		return out

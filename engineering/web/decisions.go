@@ -129,7 +129,7 @@ func (v *decisionsView) summarise(b *bundle.Bundle) {
 	if b.Scores.Finite() > 0 {
 		v.Figures[2].Beside = "on the holdout " + chart.Fixed(b.Scores.Mean)
 	}
-	v.Histogram = chart.Histogram(chart.Frame{Title: "Scores of the decisions shown", X: "score", Width: 620, Height: 130}, hist)
+	v.Histogram = chart.Histogram(chart.Frame{Title: "Scores of the decisions shown", X: "score", Height: 130}, hist)
 }
 
 // scoreBar draws a score in [0, 1] with a mark at the threshold. It says
@@ -258,7 +258,7 @@ func (v *decisionView) draw(bars []chart.Bar) {
 	if v.Bundle != nil && v.Bundle.Decision.Positive != "" {
 		axis = "towards " + v.Bundle.Decision.Negative + "  |  towards " + v.Bundle.Decision.Positive
 	}
-	v.Parts = chart.Diverging(chart.Frame{Title: "Parts of the inputs in the margin", X: axis, Width: 620}, bars)
+	v.Parts = chart.Diverging(chart.Frame{Title: "Parts of the inputs in the margin", X: axis}, bars)
 }
 
 // others lists what came with the request and is not an input of the model.

@@ -103,6 +103,13 @@ func driftPage(project string, at int64) string {
 func (s *site) drift(r *request, p *project) (any, error) {
 	r.head.Title = p.Name + " drift"
 	v := driftView{project: p, Metric: "auc"}
+	b, err := s.champion(p)
+	if err != nil {
+		return nil, err
+	}
+	if b != nil && b.Manifest.Task == bundle.Regression {
+		v.Metric = "rmse"
+	}
 	seen := s.seen(p)
 	if p.Champion != nil {
 		v.Seen, v.Of = seen.champion.Seen, seen.champion.Of

@@ -282,3 +282,32 @@ func words(page string) string {
 	}
 	return strings.Join(strings.Fields(out.String()), " ")
 }
+
+// prices makes a bundle that predicts twice the area.
+func prices(t testing.TB) *bundle.Bundle {
+	t.Helper()
+	m, err := bundle.NewModel(bundle.Model{
+		Contract: data.Contract{Fields: []data.Field{{Name: "Area", Kind: data.Number, Role: data.Feature, Required: true}, {Name: "Price", Kind: data.Number, Role: data.Target}}},
+		Members: []bundle.Member{{Learner: "linear", Weight: 1, Plan: step.Plan{{Name: "Area", Input: 0, Op: step.Standard, Scale: 1, Low: -1000, High: 1000}},
+			Linear: &linear.Model{Weight: []float64{2}, Mean: []float64{0}}}},
+		Calibration: bundle.Calibration{Method: "identity"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := data.NewProfiler(m.Layout().Fields())
+	for i := range 100 {
+		p.AddNumber(0, float64(50+i))
+	}
+	rmse := 13.0
+	b, err := bundle.New(bundle.Bundle{
+		Manifest: bundle.Manifest{Producer: "tandem test", Name: "credit", Task: bundle.Regression, Target: "Price"},
+		Model:    *m, Profile: p.Profile(), Tests: m.TestRows(bundle.Rows{N: 1, Cols: 1, Data: []float64{80}}),
+		Card: bundle.Card{Name: "credit", Task: bundle.Regression, Metric: "rmse", Target: "Price", Baseline: map[string]float64{"rmse": 40},
+			Holdout: map[string]bundle.Measure{"rmse": {Value: 12.5, Low: 11, High: 14}}, Leaderboard: []bundle.LeaderboardRow{{Learner: "linear", RMSE: &rmse}}, Chosen: "linear"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}

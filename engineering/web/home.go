@@ -187,7 +187,7 @@ func (s *site) figures(r *request, p *project, b *bundle.Bundle, w Watched) ([]f
 }
 
 func windowFigure(p *project, w Watched, now time.Time) figure {
-	f := figure{"Last window", "–", "", to("drift", p.Name), ""}
+	f := figure{"Last window", "–", "none has ended yet", to("drift", p.Name), ""}
 	if w.Of > 0 {
 		f.Beside = chart.Count(int64(w.Seen)) + " of " + chart.Count(int64(w.Of)) + " decisions so far"
 	}

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tandem-ml/tandem/engineering/decisions"
 	"github.com/tandem-ml/tandem/engineering/registry"
@@ -215,7 +216,8 @@ func TestBanner(t *testing.T) {
 	if has(retrained) {
 		t.Error("the banner stays although the refused bundle was promoted")
 	}
-	_, err = w.registry.AddRun(t.Context(), registry.Run{Project: "credit", Kind: "run", Outcome: "gate auc: 0.71 is not >= 0.80"})
+	later := time.Now().Add(2 * time.Hour)
+	_, err = w.registry.AddRun(t.Context(), registry.Run{Project: "credit", Kind: "run", Start: later, End: later, Outcome: "gate auc: 0.71 is not >= 0.80"})
 	w.must(err)
 	w.refused = "gate auc: 0.71 is not >= 0.80"
 	if !has(run) || !has("Gate auc: 0.71 is not &gt;= 0.80.") {
@@ -313,5 +315,31 @@ func TestBrokenTrail(t *testing.T) {
 	src.Registry = broken{w.registry, errors.New("disk on fire")}
 	if status, page := get(t, web.New(src, web.Options{}), "/audit/credit"); status != http.StatusInternalServerError || !strings.Contains(page, "Disk on fire.") {
 		t.Errorf("a registry that cannot be read: status %d: %s", status, words(page))
+	}
+}
+
+// A project that predicts a number has no decisions, thresholds or AUC.
+func TestRegression(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	b := prices(t)
+	w.promote(w.add(b, "run"), "the gates held", nil)
+	d := decisions.Decision{ID: w.log.NewID(w.now), Time: w.now, Project: "credit", Bundle: b.ID(), Inputs: []byte(`{"Area": 80}`)}
+	d.Margin, d.Score = b.Score([]float64{80})
+	w.must(w.log.Append(context.Background(), d))
+	for path, want := range map[string]string{
+		"/": "Realised RMSE – no window of outcomes is full yet; holdout 12.5 (11 to 14)", "/models/credit": "RMSE 12.5 95% interval 11 to 14; the mean alone: 40",
+		"/leaderboard/credit": "RMSE to the first SD over folds MAE", "/decisions/credit": "160", "/drift/credit": "No window has ended yet.",
+		"/decision/" + d.ID: "Score 160", "/audit/credit": "Version 1 became champion",
+	} {
+		status, page := get(t, w.pages(), path)
+		if text := words(page); status != http.StatusOK || !strings.Contains(text, want) {
+			t.Errorf("%s: status %d, and it does not say %q:\n%s", path, status, want, text)
+		}
+		for _, no := range []string{"AUC", "threshold", "Decided", "NaN"} {
+			if text := words(page); strings.Contains(text, no) {
+				t.Errorf("%s speaks of %s:\n%s", path, no, text)
+			}
+		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/tandem-ml/tandem/bundle"
 	"github.com/tandem-ml/tandem/engineering/registry"
+	"github.com/tandem-ml/tandem/engineering/retrain"
 )
 
 // project is what the pages of one project share.
@@ -107,7 +108,7 @@ func (p *project) ofBundle(id string) *version {
 	return nil
 }
 
-// bundle opens the champion's bundle, nil if no model answers.
+// champion opens the champion's bundle, nil if no model answers.
 func (s *site) champion(p *project) (*bundle.Bundle, error) {
 	if p.Champion == nil {
 		return nil, nil
@@ -120,16 +121,14 @@ func (s *site) champion(p *project) (*bundle.Bundle, error) {
 func (s *site) refusal(p *project) *banner {
 	text, title := s.src.Refused(p.Name), "The newest run was refused"
 	if p.Run != nil && p.Run.Kind == "retrain" {
-		var kept bool
-		if text, kept = strings.CutPrefix(p.Run.Outcome, "kept: "); !kept {
-			return nil
-		}
 		title = "The newest challenger was refused"
-		if p.Champion != nil && (p.Champion.Bundle == p.Run.Bundle || p.Champion.Since().After(p.Run.End)) {
+		var kept bool
+		if text, kept = strings.CutPrefix(p.Run.Outcome, retrain.Kept+": "); !kept {
 			return nil
 		}
 	}
-	if text == "" {
+	promoted := p.Run != nil && p.Champion != nil && (p.Champion.Bundle == p.Run.Bundle || p.Champion.Since().After(p.Run.End))
+	if text == "" || promoted {
 		return nil
 	}
 	b := &banner{Title: title, Text: sentence(text) + " No model answers."}

@@ -236,7 +236,7 @@ func (v *decisionView) replay(given map[string]json.RawMessage) {
 	sort.SliceStable(v.Inputs, func(i, j int) bool { return math.Abs(v.Inputs[i].Part) > math.Abs(v.Inputs[j].Part) })
 	var bars []chart.Bar
 	for _, in := range v.Inputs {
-		bars = append(bars, chart.Bar{Label: in.Name + " = " + chart.Clean(in.Value, 24), Value: in.Part})
+		bars = append(bars, chart.Bar{Label: chart.Clean(in.Name+" = "+in.Value, 26), Value: in.Part})
 	}
 	v.draw(bars)
 }

@@ -306,17 +306,23 @@ func (v *driftView) performance(rows []outcomeRow) {
 func performanceChart(rows []outcomeRow) template.HTML {
 	line, promised := chart.Series{Name: "realised"}, chart.Series{Name: "promised by the holdout"}
 	var versions []chart.Mark
+	none := bundle.Measure{Value: math.NaN(), Low: math.NaN(), High: math.NaN()}
+	point := func(x float64, realised, holdout bundle.Measure) {
+		line.X, line.Y = append(line.X, x), append(line.Y, realised.Value)
+		line.Low, line.High = append(line.Low, realised.Low), append(line.High, realised.High)
+		promised.X, promised.Y = append(promised.X, x), append(promised.Y, holdout.Value)
+	}
 	for i := range rows {
 		row := &rows[i]
-		m := row.Realised
-		if !row.Judged {
-			m = bundle.Measure{Value: math.NaN(), Low: math.NaN(), High: math.NaN()}
-		}
-		line.X, line.Y = append(line.X, float64(row.Number)), append(line.Y, m.Value)
-		line.Low, line.High = append(line.Low, m.Low), append(line.High, m.High)
-		promised.X, promised.Y = append(promised.X, float64(row.Number)), append(promised.Y, row.Holdout.Value)
+		x := float64(row.Number)
 		if i > 0 && row.Version != rows[i-1].Version {
-			versions = append(versions, chart.Mark{At: float64(row.Number) - 0.5, Name: fmt.Sprintf("version %d", row.Version)})
+			versions = append(versions, chart.Mark{At: x - 0.5, Name: fmt.Sprintf("version %d", row.Version)})
+			point(x-0.5, none, none) // another model: the lines do not go on
+		}
+		if row.Judged {
+			point(x, row.Realised, row.Holdout)
+		} else {
+			point(x, none, row.Holdout)
 		}
 	}
 	name, text := metricOf(rows[0].Metric).name, metricOf(rows[0].Metric).text

@@ -71,6 +71,11 @@ type Plan struct {
 	// decision.
 	Train func(ctx context.Context, train []decisions.Entry) (*bundle.Bundle, error)
 
+	// Check says what the project demands of any champion, whoever it replaces:
+	// its error is the reason why a challenger that is good enough otherwise
+	// does not pass. It may be nil.
+	Check func(challenger *bundle.Bundle) error
+
 	Registry Registry
 	Gate     Gate
 
@@ -215,6 +220,11 @@ func (r *run) run(ctx context.Context) (Result, error) {
 	verdict, err := r.compare(challenger, parts.Judge)
 	if err != nil {
 		return Result{}, err
+	}
+	if r.Check != nil {
+		if err := r.Check(challenger); err != nil {
+			verdict.refuse("%v", err)
+		}
 	}
 	r.evidence.Verdict = &verdict
 	if err := r.at(ctx, StepJudged); err != nil {

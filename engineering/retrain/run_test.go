@@ -196,10 +196,18 @@ func TestTheChampionStays(t *testing.T) {
 	}{
 		"worse":    {model(t, "challenger", 0, -1), nil, retrain.Kept, "cannot be ruled out"},
 		"the same": {model(t, "champion", 1, 0), nil, retrain.Kept, "bit for bit"},
-		"dry run":  {better, func(p *retrain.Plan, _ *registry) { p.DryRun = true }, retrain.WouldPass, "AUC"},
-		"few":      {better, func(p *retrain.Plan, _ *registry) { p.Entries = p.Entries[:199] }, retrain.TooFew, "199 mature decisions"},
-		"none":     {better, func(p *retrain.Plan, _ *registry) { p.Entries = nil }, retrain.TooFew, "0 mature decisions"},
-		"young":    {better, func(p *retrain.Plan, _ *registry) { p.Maturity = 364 * 24 * time.Hour }, retrain.TooFew, "mature decisions"},
+		"the project's own gates": {better, func(p *retrain.Plan, _ *registry) {
+			p.Check = func(b *bundle.Bundle) error {
+				if b != better {
+					t.Error("another bundle than the challenger was checked")
+				}
+				return errors.New("gate auc >= 0.99 did not hold")
+			}
+		}, retrain.Kept, "gate auc >= 0.99 did not hold"},
+		"dry run": {better, func(p *retrain.Plan, _ *registry) { p.DryRun = true }, retrain.WouldPass, "AUC"},
+		"few":     {better, func(p *retrain.Plan, _ *registry) { p.Entries = p.Entries[:199] }, retrain.TooFew, "199 mature decisions"},
+		"none":    {better, func(p *retrain.Plan, _ *registry) { p.Entries = nil }, retrain.TooFew, "0 mature decisions"},
+		"young":   {better, func(p *retrain.Plan, _ *registry) { p.Maturity = 364 * 24 * time.Hour }, retrain.TooFew, "mature decisions"},
 		"another's": {better, func(p *retrain.Plan, _ *registry) {
 			for i := range p.Entries {
 				p.Entries[i].Bundle = "one before"

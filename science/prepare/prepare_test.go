@@ -258,3 +258,26 @@ func TestKnotsBelongToThoseWhoHaveOne(t *testing.T) {
 		t.Errorf("features %q, want %q", got, want)
 	}
 }
+
+// TestHinges computes a curve by hand: of 0, 1, ..., 6 and a missing value the
+// values between the ends are 1 to 5, so the knots are 1, 2, 3, 4 and 5, and the
+// hinge at 3 is 0, 0, 0, 0, 1, 2, 3, and 0 for missing, which is filled with 3:
+// mean 6/8, mean square 14/8.
+func TestHinges(t *testing.T) {
+	t.Parallel()
+	c := &data.Contract{Fields: []data.Field{{Name: "x", Kind: data.Number, Role: data.Feature}}}
+	r := bundle.Rows{N: 8, Cols: 1, Data: []float64{0, 1, 2, 3, 4, 5, 6, nan}}
+	plan, _ := prepare.FitCurves(c, r, sequence(0, 8))
+	want := []string{"x", "x above 1", "x above 2", "x above 3", "x above 4", "x above 5", "x missing"}
+	if got := names(plan); !reflect.DeepEqual(got, want) {
+		t.Fatalf("features %q, want %q", got, want)
+	}
+	sd := math.Sqrt(14.0/8 - 0.75*0.75)
+	more := bundle.Rows{N: 4, Cols: 1, Data: []float64{6, 2, nan, 100}}
+	x := prepare.Apply(plan, more, sequence(0, 4))
+	for i, hinge := range []float64{3, 0, 0, 3} { // 100 is beyond the range and counts as 6
+		if got := x.Row(i)[3]; math.Abs(got-(hinge-0.75)/sd) > 1e-14 {
+			t.Errorf("hinge at 3 of %v is %v, want %v", more.Data[i], got, (hinge-0.75)/sd)
+		}
+	}
+}

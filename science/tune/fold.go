@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math"
 	"runtime"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -132,38 +133,55 @@ func (s *search) run(ctx context.Context, c Candidate) (*outcome, error) {
 	}
 	o := &outcome{Candidate: c, members: make([]bundle.Member, len(s.folds)), margin: make([]float64, len(s.sample))}
 	took := make([]time.Duration, len(s.folds))
-	group, inner := errgroup.WithContext(ctx)
-	group.SetLimit(s.workers())
-	for k := range s.folds {
-		group.Go(func() error {
-			began := s.watch.now()
-			held := s.data(plans[k], s.heldRows(k))
-			m, err := s.fit(inner, c, c.Params, plans[k], s.trainRows(k), &held, s.foldWorkers())
-			if err != nil {
-				return err
-			}
-			o.members[k] = m
-			took[k] = s.watch.now().Sub(began)
-			return nil
-		})
-	}
-	if err := group.Wait(); err != nil {
+	err := s.eachFold(ctx, func(ctx context.Context, k int) (err error) {
+		began := s.watch.now()
+		held := s.data(plans[k], s.heldRows(k))
+		o.members[k], err = s.fit(ctx, c, c.Params, plans[k], s.trainRows(k), &held, s.foldWorkers())
+		took[k] = s.watch.now().Sub(began)
+		return err
+	})
+	if err != nil {
 		return nil, err
 	}
-	o.trees = meanTrees(o.members)
-	for k := range s.folds {
-		o.slowest = max(o.slowest, took[k])
-		m := o.members[k]
-		if m.Trees != nil {
-			m.Trees = first(m.Trees, o.trees)
+	o.slowest = slices.Max(took)
+	best := make([]int, len(s.folds))
+	for k, m := range o.members {
+		best[k] = trees(m)
+	}
+	o.trees = meanTrees(best)
+	err = s.eachFold(ctx, func(ctx context.Context, k int) (err error) {
+		if n := meanTrees(slices.Concat(best[:k], best[k+1:])); n > 0 {
+			if n > best[k] {
+				more := maps.Clone(c.Params)
+				more["trees"] = n
+				o.members[k], err = s.fit(ctx, c, more, plans[k], s.trainRows(k), nil, s.foldWorkers())
+				if err != nil {
+					return err
+				}
+			}
+			o.members[k].Trees = first(o.members[k].Trees, n)
 		}
-		for i, v := range margins(&m, s.data(plans[k], s.heldRows(k)).X) {
+		for i, v := range margins(&o.members[k], s.data(plans[k], s.heldRows(k)).X) {
 			o.margin[s.folds[k][i]] = v
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	o.value = s.value(o.margin)
 	o.seconds = s.watch.now().Sub(start).Seconds()
 	return o, nil
+}
+
+// eachFold calls f for every fold, as many at a time as there are workers.
+func (s *search) eachFold(ctx context.Context, f func(ctx context.Context, fold int) error) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(s.workers())
+	for k := range s.folds {
+		group.Go(func() error { return f(ctx, k) })
+	}
+	return group.Wait()
 }
 
 // data returns the features and labels of some rows.
@@ -183,24 +201,39 @@ func (s *search) fit(ctx context.Context, c Candidate, params learn.Params, p *p
 	return m, err
 }
 
-// meanTrees returns the mean number of trees, at least 1; 0 if the members
-// have none.
-func meanTrees(members []bundle.Member) int {
-	sum := 0
-	for _, m := range members {
-		if m.Trees == nil {
-			return 0
-		}
-		sum += len(m.Trees.Root) - 1
+// trees returns a member's number of trees, -1 if it is not made of trees.
+func trees(m bundle.Member) int {
+	if m.Trees == nil {
+		return -1
 	}
-	return max(1, int(math.Round(float64(sum)/float64(len(members)))))
+	return len(m.Trees.Root) - 1
 }
 
-// first returns the forest of the first n trees, sharing f's arrays. It is for
-// margins only.
+// meanTrees returns the mean of some numbers of trees, at least 1; 0 for
+// members that are not made of trees.
+func meanTrees(counts []int) int {
+	sum := 0
+	for _, n := range counts {
+		if n < 0 {
+			return 0
+		}
+		sum += n
+	}
+	return max(1, int(math.Round(float64(sum)/float64(len(counts)))))
+}
+
+// first returns the forest of the first n trees, sharing f's arrays.
 func first(f *tree.Forest, n int) *tree.Forest {
 	g := *f
 	g.Root = f.Root[:min(n+1, len(f.Root))]
+	nodes := g.Root[len(g.Root)-1]
+	g.Feature, g.Threshold, g.Value, g.Cover = f.Feature[:nodes], f.Threshold[:nodes], f.Value[:nodes], f.Cover[:nodes]
+	g.Left, g.Right, g.MissingLeft, g.Set = f.Left[:nodes], f.Right[:nodes], f.MissingLeft[:nodes], f.Set[:nodes]
+	sets := int32(0)
+	for _, set := range g.Set {
+		sets = max(sets, set+1)
+	}
+	g.Sets = f.Sets[:sets]
 	return &g
 }
 

@@ -2,20 +2,44 @@
 // decision to the decision log before it answers, and takes the outcomes that
 // arrive later.
 //
-// There is one scoring core ([Server.decide]) and several doors to it:
+// # Main idea
 //
-//	POST /v1/score/{project}      rows in, scores, decisions and reasons out
+// There is one scoring core and several doors to it:
+//
+//	POST /v1/score/{project}      rows in; scores, decisions and reasons out
 //	POST /invocations             MLflow's four JSON forms
 //	GET  /v1/decisions/{id}       a logged decision, and its replay
 //	POST /v1/outcomes/{project}   what turned out to be true
-//	GET  /health/live, /health/ready, /metrics
+//	GET  /health/live, /health/ready, /ping, /health, /version, /metrics
 //
-// A request is answered by the model that was there when it began: [Server.Swap]
-// replaces an immutable snapshot and never waits. A request is all or nothing:
-// if one row breaks the contract, or the log cannot be written, no row is
-// answered.
+// A request goes through the same stations whatever its door:
 //
-// Everything a stranger can reach is bounded: see [Limits]. Input values never
-// appear in errors, metrics or the program's own log; they stand in the
-// decision log alone. docs/http-api.md shows each route with an example.
+//	Guard       Host and origin: is it meant for this server?
+//	route       method, type and size of the body, is it JSON?
+//	frame       what stands around the rows, taken apart strictly
+//	contract    bundle.Layout.DecodeJSON: every row, or none
+//	decide      score, decision, reasons; a score must be finite
+//	log         Append returns: the decisions are kept
+//	answer
+//
+// It is answered by the model that was there when it began: [Server.Swap]
+// replaces an immutable snapshot and never waits. It is all or nothing: if one
+// row breaks the contract, or the log cannot be written, no row is answered.
+//
+// # What a stranger can do
+//
+// The server knows no keys, so [Listen] takes loopback addresses only and
+// [Server.Guard] keeps other web sites from using a browser against it. What
+// one request can ask for is bounded, see [Limits]; memory stays proportional
+// to the body. A panic is answered with 500 and the process lives. Values of
+// rows stand in the decision log and in answers to those who sent or ask for
+// them, never in errors, metrics or the program's own log.
+//
+// # What it does not do
+//
+// It holds no keys and speaks no TLS. It does not bound how many requests are
+// under way at once. It trains nothing and watches nothing: Options.Decided
+// and Options.Learned tell those who do.
+//
+// docs/http-api.md shows each route with an example.
 package serve

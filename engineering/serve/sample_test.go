@@ -108,7 +108,7 @@ func newBundle(task bundle.Task, c data.Contract, members ...bundle.Member) (*bu
 	parts := bundle.Model{Contract: c, Members: members,
 		Calibration: bundle.Calibration{Method: "identity"}}
 	manifest := bundle.Manifest{Producer: "test", Name: "credit", Task: task, Target: c.Target().Name, Reasons: 4,
-		Texts: map[string]string{"Records": "Previous payment defaults on record"}}
+		Texts: map[string]string{"Records": "Record of earlier loans"}}
 	if task == bundle.Binary {
 		parts.Calibration = bundle.Calibration{Method: "sigmoid", A: 1}
 		parts.Decision = bundle.Decision{Positive: "bad", Negative: "good", Threshold: 0.5}

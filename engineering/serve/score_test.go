@@ -40,7 +40,7 @@ func TestScore(t *testing.T) {
 		t.Errorf("first: %+v", first)
 	}
 	want := []reason{
-		{"Records", "yes", 0.705, "Previous payment defaults on record"},
+		{"Records", "yes", 0.705, "Record of earlier loans"},
 		{"Income", 80.0, 0.6, "Income: 80"},
 		{"Job", "astronaut", 0.225, "Job: astronaut"},
 	}

@@ -79,6 +79,7 @@ func TestInvocationsRefusals(t *testing.T) {
 		{"params of another kind", `{"inputs":[[80,"fixed","yes"]],"params":1}`, 400, "BAD_REQUEST", "params"},
 		{"missing columns", `{"dataframe_split":{"columns":["Job"],"data":[["fixed"]]}}`, 400, "BAD_REQUEST", "Model is missing inputs ['Income', 'Records']."},
 		{"missing in the second row", `{"instances":[[80,"fixed","yes"],[null,"fixed","yes"]]}`, 400, "BAD_REQUEST", "Model is missing inputs ['Income']."},
+		{"missing otherwise in every row", `{"instances":[[null,"fixed","yes"],[80,"fixed",null]]}`, 400, "BAD_REQUEST", "Model is missing inputs ['Income']."},
 		{"text for a number", `{"instances":[["80","fixed","yes"]]}`, 400, "INVALID_PARAMETER_VALUE", `row 0: field "Income" must be a number`},
 		{"repeated column", `{"dataframe_split":{"columns":["Income","Income","Records"],"data":[[1,2,"no"]]}}`, 400, "INVALID_PARAMETER_VALUE", "occurs twice"},
 		{"repeated field", `{"inputs":[{"Income":1,"Income":2,"Records":"no"}]}`, 400, "INVALID_PARAMETER_VALUE", "occurs twice"},

@@ -137,15 +137,20 @@ func newProblem(t learn.Train, s settings) *problem {
 		mean: make([]float64, x.Cols), size: make([]float64, x.Cols+1),
 	}
 	var sumY float64
+	nonzero := 0
 	for i := range x.Rows {
 		w := f.weight(i)
 		f.total += w
 		sumY += float64(w * t.Y[i])
 		for j, v := range x.Row(i) {
+			if v != 0 {
+				nonzero++
+			}
 			f.mean[j] += float64(w * v)
 			f.size[j+1] += float64(float64(w*v) * v)
 		}
 	}
+	f.dense = 2*nonzero > len(x.Data)
 	f.size[0] = 1
 	for j := range f.mean {
 		f.mean[j] /= f.total

@@ -30,6 +30,7 @@ type problem struct {
 	unit       float64   //
 	degenerate bool      // y is constant: nothing to learn but the intercept
 	mean       []float64 // of the features, weighted
+	dense      bool      // few values are zero
 	size       []float64 // root mean square of the features, at least 1; size[0] = 1 for the intercept
 }
 
@@ -241,68 +242,6 @@ func (f *problem) addHessians(h []float64, blocks []block) {
 		}
 		if j > 0 {
 			h[j*m+j] += f.l2
-		}
-	}
-}
-
-// sum adds up loss, gradient and, if asked for, Hessian over rows lo to hi-1.
-// It skips the zeros of a row, of which one-hot features have many.
-func (f *problem) sum(ctx context.Context, b *block, theta []float64, hessian bool, lo, hi int) error {
-	m := len(theta)
-	b.loss = 0
-	clear(b.g)
-	if hessian {
-		clear(b.h)
-	}
-	at := make([]int, 0, m)
-	value := make([]float64, 0, m)
-	for i := lo; i < hi; i++ {
-		if (i-lo)%256 == 0 {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-		}
-		at, value = append(at[:0], 0), append(value[:0], 1)
-		margin := theta[0]
-		for j, v := range f.x.Row(i) {
-			if v != 0 {
-				margin += float64(theta[j+1] * v)
-				at, value = append(at, j+1), append(value, v)
-			}
-		}
-		loss, g, h := f.loss(i, margin)
-		w := f.weight(i)
-		b.loss += float64(w * loss)
-		g, h = w*g, w*h
-		for a, j := range at {
-			b.g[j] += float64(g * value[a])
-		}
-		if hessian {
-			addProducts(b.h, h, at, value, m)
-		}
-	}
-	return nil
-}
-
-// addProducts adds h times the products of all pairs of a row's values to the
-// upper triangle of an m by m matrix; at are the values' columns, ascending.
-func addProducts(to []float64, h float64, at []int, value []float64, m int) {
-	if len(at) == m { // no zeros, so no need to look up columns
-		for j, v := range value {
-			hv := h * v
-			row, rest := to[j*m+j:(j+1)*m], value[j:]
-			rest = rest[:len(row)]
-			for k := range row {
-				row[k] += float64(hv * rest[k])
-			}
-		}
-		return
-	}
-	for a, j := range at {
-		hv := h * value[a]
-		row := to[j*m : (j+1)*m]
-		for c := a; c < len(at); c++ {
-			row[at[c]] += float64(hv * value[c])
 		}
 	}
 }

@@ -48,11 +48,12 @@ type Member struct {
 	Linear  *linear.Model
 }
 
-// Calibration maps a margin to a score. For regression it is "identity"; for
-// binary tasks score = 1 / (1 + exp(-(A*margin + B))), with A > 0 so that the
+// Calibration maps a margin to a score. For regression it is "identity", or
+// "exp" where the margin is the logarithm of the predicted value (Poisson, gamma
+// and Tweedie losses); for binary tasks score = 1 / (1 + exp(-(A*margin + B))), with A > 0 so that the
 // order of rows is kept ("sigmoid": A=1, B=0 is the plain logistic link).
 type Calibration struct {
-	Method string  `json:"method"` // "identity" or "sigmoid"
+	Method string  `json:"method"` // "identity", "exp" or "sigmoid"
 	A      float64 `json:"a,omitempty"`
 	B      float64 `json:"b,omitempty"`
 }

@@ -101,7 +101,7 @@ func (b *Member) check(inputs int) error {
 
 func (c *Calibration) check() error {
 	switch c.Method {
-	case "identity":
+	case "identity", "exp":
 		return nil
 	case "sigmoid":
 		if !(c.A > 0 && c.A <= math.MaxFloat64) || !(math.Abs(c.B) <= math.MaxFloat64) {
@@ -114,10 +114,10 @@ func (c *Calibration) check() error {
 
 // task returns the task whose scores the calibration makes.
 func (c *Calibration) task() Task {
-	if c.Method == "identity" {
-		return Regression
+	if c.Method == "sigmoid" {
+		return Binary
 	}
-	return Binary
+	return Regression
 }
 
 func (d *Decision) check(task Task) error {
@@ -176,8 +176,11 @@ func (m *Model) Score(row []float64) (margin, score float64) {
 
 // Score maps a margin to a score. The bits are the same on every machine.
 func (c *Calibration) Score(margin float64) float64 {
-	if c.Method == "identity" {
+	switch c.Method {
+	case "identity":
 		return margin
+	case "exp":
+		return min(num.Exp(margin), math.MaxFloat64)
 	}
 	return num.Sigmoid(float64(c.A*margin) + c.B)
 }

@@ -277,6 +277,20 @@ func TestCalibrationKeepsOrder(t *testing.T) {
 	}
 }
 
+// The exponential link is exact where exp is, and never leaves the numbers.
+func TestExpLink(t *testing.T) {
+	t.Parallel()
+	c := bundle.Calibration{Method: "exp"}
+	for _, x := range []float64{0, 1, -3.5, 700, -800} {
+		if got := c.Score(x); got != num.Exp(x) {
+			t.Errorf("score %v at margin %v, want %v", got, x, num.Exp(x))
+		}
+	}
+	if got := c.Score(1e6); got != math.MaxFloat64 {
+		t.Errorf("score %v at margin 1e6, want the largest number", got)
+	}
+}
+
 func TestNewModelRefuses(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -17,6 +17,12 @@ func (p Plan) Apply(dst, row []float64) {
 		x := row[f.Input]
 		switch f.Op {
 		case Number, Code:
+		case ZeroMissing:
+			if x >= -nearZero && x <= nearZero {
+				x = math.NaN()
+			}
+		case Float32:
+			x = float64(float32(x))
 		case Standard:
 			if x != x {
 				x = f.Fill
@@ -45,6 +51,9 @@ func (p Plan) Apply(dst, row []float64) {
 		dst[i] = x
 	}
 }
+
+// nearZero is LightGBM's kZeroThreshold, the float32 nearest to 1e-35.
+const nearZero = 0x1.a95a5cp-117
 
 func truth(b bool) float64 {
 	if b {
@@ -106,7 +115,7 @@ func (f *Feature) check(inputs int) error {
 		return fmt.Errorf("index %d and categories %d may not be negative", f.Index, f.Categories)
 	}
 	switch f.Op {
-	case Number, Code, Missing, OneHot, Month, Weekday, Hour, MonthIs, WeekdayIs, HourIs:
+	case Number, Code, ZeroMissing, Float32, Missing, OneHot, Month, Weekday, Hour, MonthIs, WeekdayIs, HourIs:
 	case Standard, Hinge:
 		if f.Scale <= 0 {
 			return fmt.Errorf("scale %v is not positive", f.Scale)

@@ -16,6 +16,13 @@ const (
 	// Code is the category's code; missing stays missing; a code at or beyond
 	// Categories is an unseen category and stays what it is. For trees.
 	Code Op = "code"
+	// ZeroMissing is x, but missing if x is within 1e-35 of 0, the bound of
+	// LightGBM's zero_as_missing. For trees that were trained so.
+	ZeroMissing Op = "zero_missing"
+	// Float32 is x rounded to the nearest float32, ties to even, too large
+	// values to infinity; missing stays missing. For trees whose thresholds
+	// were compared with float32 values, as XGBoost's and CatBoost's are.
+	Float32 Op = "float32"
 	// Standard is (clamp(x, Low, High) - Mean) / Scale, with missing replaced
 	// by Fill before. For linear models.
 	Standard Op = "standard"

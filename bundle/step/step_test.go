@@ -49,6 +49,11 @@ func TestOperations(t *testing.T) {
 	}{
 		{step.Feature{Op: step.Number}, 3.5, 3.5}, {step.Feature{Op: step.Number}, nan, nan}, {step.Feature{Op: step.Number}, -inf, -inf},
 		{step.Feature{Op: step.Code, Categories: 3}, 2, 2}, {step.Feature{Op: step.Code, Categories: 3}, 3, 3}, {step.Feature{Op: step.Code}, nan, nan},
+		{step.Feature{Op: step.ZeroMissing}, 0, nan}, {step.Feature{Op: step.ZeroMissing}, nan, nan}, {step.Feature{Op: step.ZeroMissing}, -inf, -inf},
+		{step.Feature{Op: step.ZeroMissing}, float64(float32(1e-35)), nan}, {step.Feature{Op: step.ZeroMissing}, -float64(float32(1e-35)), nan},
+		{step.Feature{Op: step.ZeroMissing}, math.Nextafter(float64(float32(1e-35)), 1), math.Nextafter(float64(float32(1e-35)), 1)},
+		{step.Feature{Op: step.Float32}, 0.1, float64(float32(0.1))}, {step.Feature{Op: step.Float32}, nan, nan}, {step.Feature{Op: step.Float32}, 1e39, inf},
+		{step.Feature{Op: step.Float32}, 1<<24 + 1, 1 << 24}, {step.Feature{Op: step.Float32}, -1e-60, 0},
 		{std, 18, 2}, {std, nan, 1}, {std, 1, -2}, {std, 31, 5}, {std, inf, 5}, {std, -inf, -2},
 		{step.Feature{Op: step.Missing}, nan, 1}, {step.Feature{Op: step.Missing}, 0, 0}, {step.Feature{Op: step.Missing}, inf, 0},
 		{step.Feature{Op: step.OneHot, Index: 2}, 2, 1}, {step.Feature{Op: step.OneHot, Index: 2}, 3, 0}, {step.Feature{Op: step.OneHot}, nan, 0},

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -320,13 +321,7 @@ func (d *demo) renew(ctx context.Context) error {
 	if !d.result.ShuffledKept {
 		d.say("a first challenger is trained on shuffled outcomes, as a broken pipeline would: the gate should refuse it")
 		r, err := d.retrain(ctx, func(entries []decisions.Entry) {
-			rng := seed.Stream(d.opt.Seed, "demo/shuffle", 0)
-			for i := len(entries) - 1; i > 0; i-- {
-				j := rng.IntN(i + 1)
-				a, b := *entries[i].Outcome, *entries[j].Outcome
-				a.Value, b.Value = b.Value, a.Value
-				entries[i].Outcome, entries[j].Outcome = &a, &b
-			}
+			shuffleOutcomes(entries, seed.Stream(d.opt.Seed, "demo/shuffle", 0))
 		})
 		if err != nil {
 			return err
@@ -346,6 +341,15 @@ func (d *demo) renew(ctx context.Context) error {
 	}
 	d.result.Promoted = true
 	return d.service.follow(ctx)
+}
+
+// shuffleOutcomes gives each decision the outcome of another.
+func shuffleOutcomes(entries []decisions.Entry, rng *rand.Rand) {
+	rng.Shuffle(len(entries), func(i, j int) {
+		a, b := *entries[i].Outcome, *entries[j].Outcome
+		a.Value, b.Value = b.Value, a.Value
+		entries[i].Outcome, entries[j].Outcome = &a, &b
+	})
 }
 
 func (d *demo) retrain(ctx context.Context, spoil func([]decisions.Entry)) (retrain.Result, error) {

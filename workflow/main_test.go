@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -25,7 +26,8 @@ import (
 // roles are what the test binary can play as a process of its own: a server
 // that is killed, a retraining that dies half-way.
 var roles = map[string]func(dir, arg string) error{
-	"up": childUp,
+	"up":      childUp,
+	"retrain": childRetrain,
 }
 
 const roleVariable = "WORKFLOW_TEST_ROLE"
@@ -119,6 +121,8 @@ func up(t *testing.T, dir string, talk *Talk) (url string, stop func() error) {
 	return url, stop
 }
 
+// smallProject is small enough that the search ends long before its budget:
+// what the tests see does not depend on the machine. TestDemo has trees.
 const smallProject = `name: loans
 data:
   source: applications.csv
@@ -127,7 +131,7 @@ data:
   time: applied_at
   id: application_id
   protected: [age]
-model: {budget: 2s}
+model: {interpretable: true, budget: 60s}
 gates: {auc: ">= 0.8"}
 monitor: {window: 500}
 `
@@ -386,4 +390,17 @@ func removeAll(t *testing.T, path string) {
 	if err := os.RemoveAll(path); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// handled sends a request to a handler without a network.
+func handled(h http.Handler, path string, body any) int {
+	b, err := json.Marshal(body)
+	if err != nil {
+		return 0
+	}
+	r := httptest.NewRequest(http.MethodPost, path, bytes.NewReader(b))
+	r.Header.Set("Content-Type", "application/json")
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w.Code
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -67,7 +68,7 @@ func (m *Models) List(ctx context.Context) ([]ModelLine, error) {
 		return nil, err
 	}
 	out := make([]ModelLine, 0, len(versions))
-	for _, v := range versions {
+	for _, v := range slices.Backward(versions) {
 		line := ModelLine{Version: v, Aliases: []string{}}
 		if b, err := m.open(v); err != nil {
 			line.Problem = err.Error()

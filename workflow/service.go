@@ -8,9 +8,11 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/tandem-ml/tandem/bundle"
+	"github.com/tandem-ml/tandem/data"
 	"github.com/tandem-ml/tandem/engineering/decisions"
 	"github.com/tandem-ml/tandem/engineering/registry"
 	"github.com/tandem-ml/tandem/engineering/serve"
@@ -53,11 +55,11 @@ type service struct {
 func openService(ctx context.Context, p *project.Project, talk *Talk, logger *slog.Logger) (*service, error) {
 	state := stateDir(p.Dir)
 	if err := os.MkdirAll(state, 0o700); err != nil {
-		return nil, unwritable(state, err)
+		return nil, unusable(p, err)
 	}
 	log, err := decisions.Open(decisionsDir(p.Dir), decisions.Options{})
 	if err != nil {
-		return nil, err
+		return nil, unusable(p, err)
 	}
 	if rec := log.Recovered(); rec.Torn > 0 || rec.Lost > 0 {
 		talk.Line("  decisions %d bytes of a half-written end were cut off; %d acknowledged records are missing", rec.Torn, rec.Lost)
@@ -65,12 +67,25 @@ func openService(ctx context.Context, p *project.Project, talk *Talk, logger *sl
 	reg, err := registry.Open(ctx, state)
 	if err != nil {
 		log.Close()
-		return nil, err
+		return nil, unusable(p, err)
 	}
 	s := &service{project: p, registry: reg, log: log, talk: talk, bundles: make(map[string]*bundle.Bundle)}
 	s.watch = newWatch(log, p, s.bundle)
 	s.server = serve.New(serve.Options{Log: log, Bundle: s.bundle, Logger: logger, Pages: s.pages()})
 	return s, nil
+}
+
+// unusable says whose state cannot be opened, and how to mend what the file
+// system refused.
+func unusable(p *project.Project, err error) error {
+	err = fmt.Errorf("open the state of project %q: %w", p.Name, err)
+	switch {
+	case errors.Is(err, os.ErrPermission), errors.Is(err, syscall.EROFS):
+		return data.WithHint(err, "the server keeps registry and decisions in %s: let the user who runs it write there", stateDir(p.Dir))
+	case errors.Is(err, syscall.ENOSPC):
+		return data.WithHint(err, "the disk is full; free some space, %s may be deleted at any time", filepath.Join(p.Dir, ".tandem", "cache"))
+	}
+	return err
 }
 
 func (s *service) close() error { return errors.Join(s.log.Close(), s.registry.Close()) }

@@ -75,7 +75,7 @@ func auc(y, margin []float64) float64 {
 // probability would round to 0 or 1.
 func rowLoss(y, margin float64) float64 { return num.Softplus(margin) - float64(y*margin) }
 
-func squaredError(y, margin float64) float64 { return (y - margin) * (y - margin) }
+func squaredError(y, margin float64) float64 { return float64((y - margin) * (y - margin)) }
 
 func absoluteError(y, margin float64) float64 { return math.Abs(y - margin) }
 

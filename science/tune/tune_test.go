@@ -64,12 +64,12 @@ func table(task bundle.Task, n, extra int) tune.Config {
 	r := seed.Stream(5, "tune-test", n)
 	for range n {
 		a, b, m, d := r.NormFloat64(), r.NormFloat64(), r.NormFloat64(), float64(r.IntN(3))
-		z := a + math.Abs(b) + 0.7*(d-1) - 0.8
+		z := a + math.Abs(b) + float64(0.7*(d-1)) - 0.8
 		if r.IntN(5) == 0 {
 			m = math.NaN()
 		}
 		c.Rows.Data = append(c.Rows.Data, a, b, m, d)
-		y := 10 + 3*z + r.NormFloat64()
+		y := 10 + float64(3*z) + r.NormFloat64()
 		if task == bundle.Binary {
 			y = 0
 			if r.Float64() < 1/(1+math.Exp(-2*z)) {

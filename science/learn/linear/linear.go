@@ -178,7 +178,7 @@ func (f *problem) start() ([]float64, error) {
 	theta := make([]float64, f.x.Cols+1)
 	switch {
 	case f.binary && f.degenerate:
-		pos := f.rate * f.total
+		pos := float64(f.rate * f.total)
 		theta[0] = num.Log((pos + 0.5) / (f.total - pos + 0.5))
 	case f.binary:
 		theta[0] = num.Log(f.rate / (1 - f.rate))

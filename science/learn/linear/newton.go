@@ -124,7 +124,7 @@ func (f *problem) absolute(theta []float64) float64 {
 	for _, b := range theta[1:] {
 		s += math.Abs(b)
 	}
-	return f.l1 * s
+	return float64(f.l1 * s)
 }
 
 // violation returns how far the optimality conditions are from holding: the
@@ -164,7 +164,7 @@ func (f *problem) search(ctx context.Context, now, next *point, target []float64
 	for j, g := range now.g {
 		gain += float64(g * (target[j] - now.theta[j]))
 	}
-	noise := 1e-14 * (1 + math.Abs(before))
+	noise := float64(1e-14 * (1 + math.Abs(before)))
 	if gain >= -1e-16*(1+math.Abs(before)) {
 		return false, nil
 	}

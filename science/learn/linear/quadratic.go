@@ -131,7 +131,7 @@ func (q *quadratic) jump(ctx context.Context, at, r []float64) error {
 		}
 	}
 	for i, j := range active {
-		move := step * d[i]
+		move := float64(step * d[i])
 		if j == stop {
 			move = -at[j]
 		}

@@ -25,7 +25,7 @@ func (f *problem) sum(ctx context.Context, b *block, theta []float64, hessian bo
 		loss, g, h := f.loss(i, margin)
 		w := f.weight(i)
 		b.loss += float64(w * loss)
-		g, h = w*g, w*h
+		g, h = float64(w*g), float64(w*h)
 		b.g[0] += g
 		for j, v := range row {
 			b.g[j+1] += float64(g * v)

@@ -63,6 +63,9 @@ func importance(ctx context.Context, b *bundle.Bundle, p prepared, seed uint64) 
 		}
 	}
 	rows := importanceWork / (trees * importanceRepeats * max(p.rows.Cols, 1))
+	if !b.Manifest.Complete {
+		rows /= 4 // the time is up
+	}
 	return explain.Permutation(ctx, explain.Config{
 		Model: &b.Model, Rows: p.rows, Y: p.y, Task: b.Manifest.Task, Repeats: importanceRepeats, Seed: seed,
 		MaxRows: min(max(rows, 300), 10_000),

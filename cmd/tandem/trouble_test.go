@@ -146,9 +146,10 @@ func hostile(t *testing.T, good []byte) map[string][]byte {
 				_ = z.Close()
 				stored = small.Bytes()
 			}
-			//lint:ignore SA1019 the field that replaces it adds one to the archive
 			part, err := w.CreateRaw(&zip.FileHeader{Name: e.name, Method: method, CRC32: crc32.ChecksumIEEE(e.body),
-				CreatorVersion: 10, ReaderVersion: 10, ModifiedDate: 0x21, // as our writer: version 1.0, 1 January 1980
+				CreatorVersion: 10, ReaderVersion: 10, // version 1.0, as our writer
+				//lint:ignore SA1019 the field that replaces it is not written by CreateRaw
+				ModifiedDate:     0x21, // 1 January 1980
 				CompressedSize64: uint64(len(stored)), UncompressedSize64: uint64(len(e.body))})
 			if err != nil {
 				t.Fatal(err)

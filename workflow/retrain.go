@@ -81,7 +81,7 @@ func renew(ctx context.Context, p *project.Project, reg *registry.Registry, log 
 	result, err := retrain.Run(ctx, retrain.Plan{
 		Project: p.Name, Entries: entries, Champion: champion, Now: opt.Now(), Maturity: p.Monitor.Maturity, Gate: gate,
 		Registry: shelf{reg}, DryRun: opt.DryRun,
-		Check:    func(b *bundle.Bundle) error { return GatesHeld(b.Card) },
+		Check: func(b *bundle.Bundle) error { return GatesHeld(b.Card) },
 		Train: func(ctx context.Context, train []decisions.Entry) (*bundle.Bundle, error) {
 			if opt.spoil != nil {
 				train = slices.Clone(train)

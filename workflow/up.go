@@ -59,7 +59,7 @@ func Up(ctx context.Context, dir string, opt UpOptions) (err error) {
 	if taken != nil {
 		return taken
 	}
-	s.watch.alarm = func(id, text string) { s.talk.Line("%s  ALARM %s: %s", clock(), short(id), text) }
+	s.watch.alarm = func(id, text string) { s.talk.Line("%s  bundle %s: %s", clock(), short(id), text) }
 	run, err := RunProject(ctx, dir, opt.Options)
 	if err != nil {
 		return err

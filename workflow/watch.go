@@ -38,7 +38,7 @@ type watch struct {
 	bundles func(id string) (*bundle.Bundle, error)
 	opt     monitor.Options
 	project string
-	alarm   func(bundle, text string) // told of each alarm, but for those of the log's past; may be nil
+	alarm   func(bundle, text string) // told when an alarm begins and when it is over, but for the log's past; may be nil
 
 	reading  sync.Mutex // one catchUp at a time, and the three fields below
 	position decisions.Position
@@ -58,7 +58,8 @@ const settleLag = 2 * time.Minute
 type watchedBundle struct {
 	monitor    *monitor.Monitor // nil: the bundle cannot be watched
 	reports    Watched
-	unreadable int // decisions and outcomes that the bundle does not understand; in no window
+	standing   map[string]bool // kinds of alarm that the newest windows raised
+	unreadable int             // decisions and outcomes that the bundle does not understand; in no window
 }
 
 func newWatch(log *decisions.Log, p *project.Project, bundles func(string) (*bundle.Bundle, error)) *watch {
@@ -105,7 +106,7 @@ func (w *watch) of(id string) *watchedBundle {
 	if b, ok := w.watched[id]; ok {
 		return b
 	}
-	entry := &watchedBundle{}
+	entry := &watchedBundle{standing: make(map[string]bool)}
 	w.watched[id] = entry
 	if b, err := w.bundles(id); err == nil {
 		entry.monitor, _ = monitor.New(b, w.opt) // nil: a bundle without a usable profile is not watched
@@ -153,7 +154,9 @@ func (w *watch) learned(o *decisions.Outcome) {
 	w.mu.Lock()
 	b.reports.Outcomes = keep(b.reports.Outcomes, *p)
 	w.mu.Unlock()
-	w.tell(d.Bundle, p.Alarms)
+	if p.Judged {
+		w.tell(b, d.Bundle, p.Alarms, monitor.PerformanceDrop)
+	}
 }
 
 // closed keeps the report of a window that has ended, if one has.
@@ -164,7 +167,7 @@ func (w *watch) closed(b *watchedBundle, id string, report *monitor.Report) {
 	w.mu.Lock()
 	b.reports.Windows = keep(b.reports.Windows, *report)
 	w.mu.Unlock()
-	w.tell(id, report.Alarms)
+	w.tell(b, id, report.Alarms, monitor.CovariateDrift, monitor.ScoreDrift)
 }
 
 func (w *watch) passOver(b *watchedBundle) {
@@ -173,12 +176,20 @@ func (w *watch) passOver(b *watchedBundle) {
 	w.mu.Unlock()
 }
 
-func (w *watch) tell(bundle string, alarms []monitor.Alarm) {
-	if w.alarm == nil || !w.current {
-		return
-	}
-	for _, a := range alarms {
-		w.alarm(bundle, a.Kind+": "+a.Text)
+// tell says which alarms of the given kinds have begun with a window, and which
+// are over. One that goes on is in the window's report.
+func (w *watch) tell(b *watchedBundle, id string, alarms []monitor.Alarm, kinds ...string) {
+	for _, kind := range kinds {
+		i := slices.IndexFunc(alarms, func(a monitor.Alarm) bool { return a.Kind == kind })
+		before, now := b.standing[kind], i >= 0
+		b.standing[kind] = now
+		switch {
+		case before == now || w.alarm == nil || !w.current:
+		case now:
+			w.alarm(id, "ALARM "+kind+": "+alarms[i].Text)
+		default:
+			w.alarm(id, "the "+kind+" is over")
+		}
 	}
 }
 

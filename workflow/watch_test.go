@@ -195,26 +195,45 @@ func TestWatchPassesOver(t *testing.T) {
 	}
 }
 
-// Alarms that were raised before a restart are in the windows and are not told
-// again; those that come after are.
+// An alarm is told when it begins and when it is over; a restart tells nothing
+// of what was before it.
 func TestAlarmsAreToldOnce(t *testing.T) {
 	t.Parallel()
 	w := newWatched(t, "500")
-	w.learn(w.decide(0, 1000, morning, time.Second)...) // all of them in the changed world
-	told := 0
-	restarted := w.watch()
-	restarted.alarm = func(id, text string) {
-		if id != w.bundle.ID() || !strings.HasPrefix(text, "performance drop: ") {
-			t.Errorf("told of %s: %q", id, text)
+	outcomes := w.decide(0, 2000, morning, time.Second) // all of them in the changed world
+	w.learn(outcomes[:500]...)
+	var told []string
+	listening := func() *watch {
+		watch := w.watch()
+		watch.alarm = func(_, text string) { told = append(told, text) }
+		w.catchUp(watch)
+		return watch
+	}
+	first := listening()
+	if got := w.catchUp(first); len(got.alarms()) == 0 || len(told) > 0 {
+		t.Errorf("the past has alarms %q, told were %q; want some and none", got.alarms(), told)
+	}
+	w.learn(outcomes[500:1000]...)
+	if w.catchUp(first); len(told) > 0 {
+		t.Errorf("an alarm that goes on was told: %q", told)
+	}
+	right := outcomes[1000:1500]
+	for i := range right { // as the model says, so that there is no drop
+		d, _, err := w.log.Get(right[i].Decision)
+		if err != nil {
+			t.Fatal(err)
 		}
-		told++
+		right[i].Value = w.bundle.Decide(d.Score)
 	}
-	if got := w.catchUp(restarted); len(got.alarms()) == 0 || told != 0 {
-		t.Errorf("the past has alarms %q, of which %d were told; want some and none", got.alarms(), told)
+	w.learn(right...)
+	w.catchUp(first)
+	w.learn(outcomes[1500:]...)
+	w.catchUp(first)
+	if len(told) != 2 || told[0] != "the performance drop is over" || !strings.HasPrefix(told[1], "ALARM performance drop: ") {
+		t.Errorf("told were %q, want the end of the drop and another one", told)
 	}
-	w.learn(w.decide(1000, 500, morning.Add(time.Hour), time.Second)...)
-	if w.catchUp(restarted); told != 1 {
-		t.Errorf("%d alarms were told of a new window, want 1", told)
+	if told = nil; listening() == nil || len(told) > 0 {
+		t.Errorf("a restart told %q", told)
 	}
 }
 

@@ -39,8 +39,8 @@
 //
 // With [Options.Contract] nothing is decided: the contract's columns are read as
 // its kinds. With [Options.KeepBad] row i of the table is data row i of the
-// file, whatever stands before it, and rows that cannot be read are all missing
-// and listed in [Result.Bad].
+// file, whatever stands before it; what cannot be read is missing there, and the
+// row is listed in [Result.Bad].
 //
 // # Why two ways of reading
 //

@@ -18,7 +18,8 @@ type Options struct {
 	// them from the data. Excluded columns are not read.
 	Contract *data.Contract
 
-	// KeepBad keeps a row that cannot be read in its place, all missing, and
+	// KeepBad keeps a row that cannot be read in its place, missing what could
+	// not be read (all of it, if the row could not be split into cells), and
 	// lists it in Result.Bad. By default such a row is left out.
 	KeepBad bool
 
@@ -303,11 +304,7 @@ func (r *reader) fill() error {
 				return nil
 			}
 			r.result.Bad[rows] = bad
-			for _, c := range r.columns {
-				if c != nil {
-					c.add(&cell{})
-				}
-			}
+			r.keep(rows, rec, cells)
 		}
 		if rows++; rows%8192 == 0 && r.opt.Progress != nil {
 			r.opt.Progress(rows)
@@ -324,6 +321,18 @@ func (r *reader) fill() error {
 		r.opt.Progress(rows)
 	}
 	return r.finish(rows)
+}
+
+// keep appends a record that cannot be read whole: its cells that can be read,
+// so that a refused row still has its id, and the others as missing.
+func (r *reader) keep(row int, rec *record, cells []cell) {
+	for i, c := range r.columns {
+		if c == nil || rec.bad == "" && c.add(&cells[i]) == "" {
+			continue
+		}
+		c.cut(row)
+		c.add(&cell{})
+	}
 }
 
 // add appends a record to the columns, or says why it cannot: then some of them

@@ -8,6 +8,7 @@ import (
 	"github.com/tandem-ml/tandem/bundle/tree"
 	"github.com/tandem-ml/tandem/data/seed"
 	"github.com/tandem-ml/tandem/science/learn"
+	"github.com/tandem-ml/tandem/science/learn/gbdt/internal/kernel"
 )
 
 // Learner learns gradient-boosted trees for binary tasks (log loss) and
@@ -105,8 +106,11 @@ func newBooster(ctx context.Context, t learn.Train, s settings) (*booster, error
 	base := b.objective.base(b.y, b.w)
 	b.margin = filled(n, base)
 	b.pairs = make([]pair, n)
-	b.grower = grower{s: s, m: m, crew: b.crew, weights: b.w,
+	b.grower = grower{s: s, m: m, crew: b.crew, kernel: kernel.Best(), weights: b.w,
 		tokens: make([]token, n), scratch: make([]token, n), pool: pool{blocks: len(m.blocks)}}
+	if b.crew.workers > 2 {
+		b.grower.spare = make([]token, n)
+	}
 	b.builder = newBuilder(t.X.Cols, base)
 	if t.Valid != nil && s.earlyStoppingRounds > 0 {
 		columns, err := m.like(ctx, b.crew, t.Valid.X)

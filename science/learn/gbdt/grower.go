@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/tandem-ml/tandem/bundle/tree"
+	"github.com/tandem-ml/tandem/science/learn/gbdt/internal/kernel"
 )
 
 // node is a node of a growing tree: the rows in it and what is known about
@@ -26,9 +27,11 @@ type grower struct {
 	s       settings
 	m       *matrix
 	crew    crew
+	kernel  kernel.Set
 	weights []float64 // nil: all ones
 	tokens  []token
 	scratch []token
+	spare   []token // further scratch for more than two workers; else nil
 	pool    pool
 	nodes   []node
 }
@@ -106,9 +109,9 @@ func (g *grower) examine(ctx context.Context, small, large *node, inherited hist
 	work := (len(tokens) + 1024) * len(g.m.features)
 	g.crew.forWork(work).each(len(g.m.blocks), func(b int) {
 		features := g.m.in(b)
-		small.histogram[b].fill(ctx, g.m.blocks[b], tokens, len(features))
+		count(ctx, g.kernel, &small.histogram[b], g.m.blocks[b], tokens, len(features))
 		if wanted[1] {
-			large.histogram[b].subtract(&small.histogram[b], len(features))
+			subtract(&large.histogram[b], &small.histogram[b], len(features))
 		}
 		found[b] = searches
 		for i, n := range nodes {
@@ -160,7 +163,8 @@ func (g *grower) divide(at int) (left, right int) {
 			goesLeft[bin] = 1
 		}
 	}
-	middle := n.begin + g.partition(n.begin, n.end, cells, &goesLeft)
+	leftSmaller := hessianOf(n.split.leftSums) < hessianOf(n.sums)/2
+	middle := n.begin + g.partition(n.begin, n.end, cells, &goesLeft, leftSmaller)
 	l := node{begin: n.begin, end: middle, depth: n.depth + 1, sums: n.split.leftSums}
 	r := node{begin: middle, end: n.end, depth: n.depth + 1, sums: n.sums - n.split.leftSums}
 	l.weight, r.weight = g.weightOf(&l), g.weightOf(&r)
@@ -195,45 +199,6 @@ func (g *grower) anyMissing(n *node, cells []uint8) bool {
 		}
 	}
 	return false
-}
-
-// partition brings the tokens that go left before the others, keeping the
-// order within each side, and returns how many they are.
-func (g *grower) partition(begin, end int, cells []uint8, goesLeft *[256]uint8) int {
-	pieces := (end - begin + pieceRows - 1) / pieceRows
-	lefts := make([]int, pieces)
-	g.crew.forWork(end-begin).each(pieces, func(p int) {
-		from := begin + p*pieceRows
-		to := min(from+pieceRows, end)
-		lefts[p] = divideTokens(g.tokens[from:to], g.scratch[from:to], cells, goesLeft)
-	})
-	middle := begin
-	for p, n := range lefts {
-		from := begin + p*pieceRows
-		middle += copy(g.tokens[middle:], g.tokens[from:from+n])
-	}
-	at := middle
-	for p, n := range lefts {
-		from := begin + p*pieceRows
-		to := min(from+pieceRows, end)
-		at += copy(g.tokens[at:], g.scratch[from:to-n])
-	}
-	return middle - begin
-}
-
-// divideTokens moves the tokens that go left to the front and copies the
-// others to scratch. Every token is written to both places and the table says
-// which of the two ends moves on: a branch would be mispredicted half the time.
-func divideTokens(tokens, scratch []token, cells []uint8, goesLeft *[256]uint8) int {
-	left, right := 0, 0
-	for _, t := range tokens {
-		one := int(goesLeft[cells[t>>32]])
-		tokens[left] = t
-		scratch[right] = t
-		left += one
-		right += 1 - one
-	}
-	return left
 }
 
 func (g *grower) weightOf(n *node) float64 {

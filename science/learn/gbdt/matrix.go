@@ -5,11 +5,11 @@ import (
 
 	"github.com/tandem-ml/tandem/data/seed"
 	"github.com/tandem-ml/tandem/science/learn"
+	"github.com/tandem-ml/tandem/science/learn/gbdt/internal/kernel"
 )
 
-// blockWidth is how many features' bins lie side by side in a block: as many
-// as have their histograms, 256 words each, together in the first-level cache.
-const blockWidth = 16
+// blockWidth is how many features' bins lie side by side in a block.
+const blockWidth = kernel.Width
 
 // matrix holds the training rows as bins, twice: by column, for moving rows to
 // the sides of a split, and by block, for filling histograms.

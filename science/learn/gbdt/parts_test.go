@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/tandem-ml/tandem/data/seed"
+	"github.com/tandem-ml/tandem/science/learn/gbdt/internal/kernel"
 )
 
 // values draws n numbers of the kinds that make binning hard.
@@ -189,10 +190,11 @@ func TestHistogramSubtraction(t *testing.T) {
 		}
 		var parent, left, right blockHistogram
 		cut := rng.IntN(rows)
-		parent.fill(ctx, cells, tokens, width)
-		left.fill(ctx, cells, tokens[:cut], width)
-		right.fill(ctx, cells, tokens[cut:], width)
-		parent.subtract(&left, width)
+		best := kernel.Best()
+		count(ctx, best, &parent, cells, tokens, width)
+		count(ctx, best, &left, cells, tokens[:cut], width)
+		count(ctx, best, &right, cells, tokens[cut:], width)
+		subtract(&parent, &left, width)
 		for k := range width {
 			sum := sums(0)
 			for b := range 256 {
@@ -208,27 +210,35 @@ func TestHistogramSubtraction(t *testing.T) {
 	}
 }
 
-// Partition keeps the order on both sides, also across pieces.
+// Partition keeps the order on both sides, for any number of workers and
+// whichever side is taken to be the smaller.
 func TestPartition(t *testing.T) {
 	t.Parallel()
-	for _, n := range []int{1, 2, 1000, pieceRows, 3*pieceRows + 17} {
-		rng := seed.Stream(uint64(n), "partition", 0)
-		cells := make([]uint8, n)
-		g := grower{crew: crew{3}, tokens: make([]token, n), scratch: make([]token, n)}
-		var goesLeft [256]uint8
-		for b := range goesLeft {
-			goesLeft[b] = uint8(rng.IntN(2))
-		}
-		var want [2][]token
-		for i := range n {
-			cells[i] = uint8(rng.IntN(256))
-			g.tokens[i] = token(i)<<32 | token(rng.Uint32())
-			side := 1 - goesLeft[cells[i]]
-			want[side] = append(want[side], g.tokens[i])
-		}
-		left := g.partition(0, n, cells, &goesLeft)
-		if left != len(want[0]) || !slices.Equal(g.tokens, append(want[0], want[1]...)) {
-			t.Errorf("%d rows: %d went left, want %d in order", n, left, len(want[0]))
+	for _, n := range []int{1, 2, 1000, parallelRows, 3*parallelRows + 17} {
+		for _, workers := range []int{1, 2, 3, 8} {
+			for _, leftSmaller := range []bool{true, false} {
+				rng := seed.Stream(uint64(n), "partition", workers)
+				cells := make([]uint8, n)
+				g := grower{crew: crew{workers}, kernel: kernel.Best(), tokens: make([]token, n), scratch: make([]token, n)}
+				if workers > 2 {
+					g.spare = make([]token, n)
+				}
+				var goesLeft [256]uint8
+				for b := range goesLeft {
+					goesLeft[b] = uint8(rng.IntN(2))
+				}
+				var want [2][]token
+				for i := range n {
+					cells[i] = uint8(rng.IntN(256))
+					g.tokens[i] = token(i)<<32 | token(rng.Uint32())
+					side := 1 - goesLeft[cells[i]]
+					want[side] = append(want[side], g.tokens[i])
+				}
+				left := g.partition(0, n, cells, &goesLeft, leftSmaller)
+				if left != len(want[0]) || !slices.Equal(g.tokens, append(want[0], want[1]...)) {
+					t.Errorf("%d rows, %d workers: %d went left, want %d in order", n, workers, left, len(want[0]))
+				}
+			}
 		}
 	}
 }

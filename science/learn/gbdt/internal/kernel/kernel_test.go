@@ -1,0 +1,168 @@
+package kernel_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/tandem-ml/tandem/data/seed"
+	"github.com/tandem-ml/tandem/science/learn/gbdt/internal/kernel"
+)
+
+// rows draws n tokens over a table of rows in rising order, and its cells.
+func rows(rng *rand.Rand, n int) (cells []uint8, tokens []uint64) {
+	total := n + rng.IntN(n+1)
+	cells = make([]uint8, total*kernel.Width)
+	for i := range cells {
+		cells[i] = uint8(rng.Uint32())
+	}
+	for r := range total {
+		if left := total - r; rng.IntN(left) < n-len(tokens) {
+			tokens = append(tokens, uint64(r)<<32|uint64(rng.Uint32()))
+		}
+	}
+	return cells, tokens
+}
+
+// compare checks that every set does what the plain Go one does.
+func compare(t *testing.T, root uint64, n int) {
+	t.Helper()
+	rng := seed.Stream(root, "kernel", 0)
+	cells, tokens := rows(rng, n)
+	var goesLeft [256]uint8
+	for b := range goesLeft {
+		goesLeft[b] = uint8(rng.IntN(2))
+	}
+	if rng.IntN(4) == 0 {
+		clear(goesLeft[:rng.IntN(257)])
+	}
+	width := 1 + rng.IntN(kernel.Width)
+	var want kernel.Histogram
+	var wantUp, wantDown [2][]uint64
+	for i, set := range kernel.All() {
+		var h kernel.Histogram
+		set.Count(&h, cells, tokens, width)
+		clear(h[width:])
+		sides := func(divide func(left, right, tokens []uint64, cells []uint8, goesLeft *[256]uint8) int, inPlace int) (s [2][]uint64, n int) {
+			s = [2][]uint64{make([]uint64, len(tokens)), make([]uint64, len(tokens))}
+			source := slices.Clone(tokens)
+			if rng.IntN(2) == 0 {
+				s[inPlace] = source
+			}
+			return s, divide(s[0], s[1], source, cells, &goesLeft)
+		}
+		u, l := sides(set.Up, 0)
+		d, m := sides(set.Down, 1)
+		if l != m {
+			t.Fatalf("%s, seed %d: %d of %d tokens went left upwards and %d downwards", set.Name, root, l, n, m)
+		}
+		u[0], u[1], d[0], d[1] = u[0][:l], u[1][:n-l], d[0][n-l:], d[1][l:]
+		if i == 0 {
+			want, wantUp, wantDown = h, u, d
+			checkDivided(t, u, tokens, cells, &goesLeft)
+		}
+		if h != want {
+			t.Fatalf("%s, seed %d: the histogram of %d rows and %d features is another one", set.Name, root, n, width)
+		}
+		for side := range 2 {
+			if !slices.Equal(u[side], wantUp[side]) || !slices.Equal(d[side], wantDown[side]) || !slices.Equal(u[side], d[side]) {
+				t.Fatalf("%s, seed %d: %d tokens are divided in another way", set.Name, root, n)
+			}
+		}
+	}
+}
+
+func checkDivided(t *testing.T, got [2][]uint64, tokens []uint64, cells []uint8, goesLeft *[256]uint8) {
+	t.Helper()
+	var want [2][]uint64
+	for _, token := range tokens {
+		side := 1 - goesLeft[cells[token>>32]]
+		want[side] = append(want[side], token)
+	}
+	if !slices.Equal(got[0], want[0]) || !slices.Equal(got[1], want[1]) {
+		t.Fatal("tokens are lost, doubled or out of order")
+	}
+}
+
+func TestKernels(t *testing.T) {
+	t.Parallel()
+	for root := range uint64(300) {
+		compare(t, root, 1+int(root)%90)
+	}
+	compare(t, 1, 40_000)
+}
+
+func FuzzKernels(f *testing.F) {
+	f.Add(uint64(1), uint16(100))
+	f.Add(uint64(2), uint16(1))
+	f.Fuzz(func(t *testing.T, root uint64, n uint16) { compare(t, root, 1+int(n)%5000) })
+}
+
+// One feature and three rows: two of the bins get a gradient of 2 and a
+// hessian of 1 each, the third one both.
+func ExampleSet() {
+	token := func(row, gradient, hessian uint64) uint64 { return row<<32 | gradient<<16 | hessian }
+	cells := make([]uint8, 3*kernel.Width)
+	cells[0], cells[kernel.Width], cells[2*kernel.Width] = 7, 9, 7
+	var h kernel.Histogram
+	kernel.Best().Count(&h, cells, []uint64{token(0, 2, 1), token(1, 2, 1), token(2, 5, 3)}, 1)
+	fmt.Println(h[0][7]>>32, uint32(h[0][7]), h[0][9]>>32, uint32(h[0][9]))
+	// Output: 7 4 2 1
+}
+
+func BenchmarkCount(b *testing.B) {
+	const n, width = 1 << 20, 14
+	rng := seed.Stream(1, "kernel bench", 0)
+	cells := make([]uint8, n*kernel.Width)
+	for i := range cells {
+		cells[i] = uint8(rng.Uint32())
+	}
+	var h kernel.Histogram
+	for _, every := range []int{1, 8, 32} {
+		var tokens []uint64
+		for r := range n {
+			if rng.IntN(every) == 0 {
+				tokens = append(tokens, uint64(r)<<32|uint64(rng.Uint32()))
+			}
+		}
+		for _, set := range kernel.All() {
+			b.Run(fmt.Sprintf("%s/every=%d", set.Name, every), func(b *testing.B) {
+				for b.Loop() {
+					set.Count(&h, cells, tokens, width)
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(tokens))/width, "ns/cell")
+			})
+		}
+	}
+}
+
+func BenchmarkDivide(b *testing.B) {
+	const n = 1 << 20
+	rng := seed.Stream(1, "kernel bench", 1)
+	cells := make([]uint8, n)
+	for i := range cells {
+		cells[i] = uint8(rng.Uint32())
+	}
+	var goesLeft [256]uint8
+	for i := range 100 {
+		goesLeft[i] = 1
+	}
+	for _, every := range []int{1, 8, 32} {
+		var tokens []uint64
+		for r := range n {
+			if rng.IntN(every) == 0 {
+				tokens = append(tokens, uint64(r)<<32|uint64(rng.Uint32()))
+			}
+		}
+		left, right := make([]uint64, len(tokens)), make([]uint64, len(tokens))
+		for _, set := range kernel.All() {
+			b.Run(fmt.Sprintf("%s/every=%d", set.Name, every), func(b *testing.B) {
+				for b.Loop() {
+					set.Up(left, right, tokens, cells, &goesLeft)
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(tokens)), "ns/row")
+			})
+		}
+	}
+}

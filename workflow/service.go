@@ -48,7 +48,7 @@ type service struct {
 	mu       sync.Mutex
 	bundles  map[string]*bundle.Bundle // by id, opened once
 	champion registry.Version
-	refused  string // why the newest run's bundle is not the champion; "" if it is
+	refused  string // why the newest run's bundle was not made champion; "" if it was, or another was since
 }
 
 // openService opens a project's state; only one process at a time may.
@@ -137,6 +137,9 @@ func (s *service) follow(ctx context.Context) error {
 	s.server.Swap(serve.Model{Project: s.project.Name, Version: fmt.Sprint(v.Number), Bundle: b})
 	s.mu.Lock()
 	s.champion = v
+	if before != 0 {
+		s.refused = "" // what is in force now was decided after that run
+	}
 	s.mu.Unlock()
 	if before != 0 {
 		s.talk.Line("%s  version %d answers now, before it was %d", clock(), v.Number, before)

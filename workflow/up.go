@@ -29,10 +29,11 @@ type UpOptions struct {
 
 // Up runs what is stale, registers the bundle, and serves the project's
 // champion until ctx ends. A new bundle becomes champion if the project's
-// gates hold; if they do not, the champion that was there goes on answering,
-// and without one the error is ErrNotHeld. A bundle is put to the gates once:
-// a champion that a retraining or a person has set since is not displaced by
-// running again what was run before.
+// gates hold. If they do not, or the run itself fails, the champion that was
+// there goes on answering, and the reason is told; without one the error is
+// ErrNotHeld, or the run's. A bundle is put to the gates once: a champion that
+// a retraining or a person has set since is not displaced by running again what
+// was run before.
 func Up(ctx context.Context, dir string, opt UpOptions) (err error) {
 	p, err := project.Load(dir)
 	if err != nil {
@@ -61,13 +62,39 @@ func Up(ctx context.Context, dir string, opt UpOptions) (err error) {
 	}
 	s.watch.alarm = func(id, text string) { s.talk.Line("%s  bundle %s: %s", clock(), short(id), text) }
 	run, err := RunProject(ctx, dir, opt.Options)
+	if err == nil {
+		err = s.enter(ctx, run)
+	} else {
+		err = s.goOn(ctx, err)
+	}
 	if err != nil {
 		return err
 	}
-	if err := s.enter(ctx, run); err != nil {
-		return err
-	}
 	return s.serve(ctx, listener, opt.Ready)
+}
+
+// goOn puts the champion into service that is there although a run has failed;
+// if there is none it returns the run's error.
+func (s *service) goOn(ctx context.Context, failed error) error {
+	champion, has, err := s.registry.Alias(ctx, s.project.Name, registry.Champion)
+	if ctx.Err() != nil || err != nil || !has {
+		return failed
+	}
+	s.talk.Line("  failed    the run: %v", failed)
+	var hint *data.Hinted
+	if errors.As(failed, &hint) {
+		s.talk.Line("            %s", hint.Hint)
+	}
+	s.talk.Line("            version %d goes on answering", champion.Number)
+	s.refuse("it ended with an error, which stands on the server's stderr")
+	return s.follow(ctx)
+}
+
+// refuse notes for the pages why the newest run's bundle does not answer.
+func (s *service) refuse(reason string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refused = reason
 }
 
 // enter registers a run's bundle and decides whether it is the champion.
@@ -107,9 +134,7 @@ func (s *service) enter(ctx context.Context, run *Run) error {
 	case held != nil && !has:
 		return data.WithHint(fmt.Errorf("nothing is served: %w", held), "mend the data or the gates of tandem.yaml; the report is in %s", run.Out)
 	case held != nil && champion.Bundle != v.Bundle:
-		s.mu.Lock()
-		s.refused = held.Error()
-		s.mu.Unlock()
+		s.refuse(held.Error())
 		s.talk.Line("  refused   version %d: %v; version %d goes on answering", v.Number, held, champion.Number)
 	}
 	return s.follow(ctx)

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -158,6 +159,33 @@ func TestGatesFailWithoutAChampion(t *testing.T) {
 	url, _ := up(t, dir, nil)
 	if a := score(t, url, after(historyRows, 1)...); a.Model != "2" {
 		t.Errorf("version %s answers, want 2", a.Model)
+	}
+}
+
+// Data that cannot be read any more do not end a service that has a champion.
+func TestRunFailsBesideAChampion(t *testing.T) {
+	t.Parallel()
+	dir := trained(t)
+	if err := os.Remove(filepath.Join(dir, "applications.csv")); err != nil {
+		t.Fatal(err)
+	}
+	var talk said
+	url, stop := up(t, dir, &Talk{W: &talk})
+	if a := score(t, url, after(historyRows, 1)...); a.Model != "1" {
+		t.Errorf("version %s answers, want 1", a.Model)
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"failed    the run: ", "applications.csv", "version 1 goes on answering"} {
+		if !strings.Contains(talk.String(), want) {
+			t.Errorf("up did not say %q but\n%s", want, talk.String())
+		}
+	}
+	removeAll(t, stateDir(dir))
+	err := Up(t.Context(), dir, UpOptions{Address: "127.0.0.1:0", Ready: never(t)})
+	if err == nil || !strings.Contains(err.Error(), "applications.csv") {
+		t.Errorf("without a champion: %v, want the run's error", err)
 	}
 }
 

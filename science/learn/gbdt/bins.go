@@ -22,6 +22,7 @@ type bins struct {
 	hasMissing bool // in training
 	hasOther   bool // in training
 	edges      []float64
+	lookup     *lookup // of a numeric feature: where the edges are
 	category   []int   // of a categorical feature: the category of each bin; nil: numeric
 	binOf      []uint8 // the reverse
 }
@@ -53,26 +54,15 @@ func (b *bins) bin(x float64) uint8 {
 		}
 		return otherBin
 	}
-	// Halving with a fixed number of steps: no unpredictable branch.
-	edges, low := b.edges, 0
-	for n := len(edges); n > 0; {
-		half := (n + 1) / 2
-		step := 0
-		if edges[low+half-1] < x {
-			step = half
-		}
-		low += step
-		n -= half
-	}
-	return uint8(low)
+	return b.lookup.bin(x)
 }
 
 // numericBins cuts the values into at most limit bins: each distinct value its
 // own bin if that fits, else bins of about equal weight, except that a value
 // as heavy as a bin gets a bin of its own. values may hold NaN; weights is nil
 // or as long as values.
-func numericBins(values, weights []float64, limit int) bins {
-	distinct, mass, missing := tally(values, weights)
+func numericBins(s *sorter, values, weights []float64, limit int) bins {
+	distinct, mass, missing := s.tally(values, weights)
 	b := bins{count: min(len(distinct), 1), hasMissing: missing}
 	if len(distinct) <= limit {
 		for i := 1; i < len(distinct); i++ {
@@ -84,51 +74,43 @@ func numericBins(values, weights []float64, limit int) bins {
 		}
 	}
 	b.count += len(b.edges)
+	b.lookup = newLookup(b.edges)
 	return b
 }
 
 // tally returns the distinct values in rising order with the weight of each,
 // and whether any was missing. Negative zero counts as zero.
-func tally(values, weights []float64) (distinct, mass []float64, missing bool) {
-	type item struct{ x, w float64 }
-	if weights == nil {
-		sorted := make([]float64, 0, len(values))
-		for _, x := range values {
-			if x == x {
-				sorted = append(sorted, x+0) // -0 becomes 0
-			}
-		}
-		slices.Sort(sorted)
-		count := 0
-		for i, x := range sorted {
-			if i == 0 || x != sorted[i-1] {
-				count++
-			}
-		}
-		distinct, mass = make([]float64, 0, count), make([]float64, 0, count)
-		for i, begin := 1, 0; i <= len(sorted); i++ {
-			if i == len(sorted) || sorted[i] != sorted[begin] {
-				distinct, mass = append(distinct, sorted[begin]), append(mass, float64(i-begin))
-				begin = i
-			}
-		}
-		return distinct, mass, len(sorted) < len(values)
-	}
-	sorted := make([]item, 0, len(values))
+func (s *sorter) tally(values, weights []float64) (distinct, mass []float64, missing bool) {
+	s.keys, s.weights = s.keys[:0], s.weights[:0]
 	for i, x := range values {
-		if x == x {
-			sorted = append(sorted, item{x + 0, weights[i]})
-		}
-	}
-	slices.SortStableFunc(sorted, func(a, b item) int { return cmp.Compare(a.x, b.x) })
-	for _, it := range sorted {
-		if n := len(distinct); n > 0 && distinct[n-1] == it.x {
-			mass[n-1] += it.w
+		if x != x {
 			continue
 		}
-		distinct, mass = append(distinct, it.x), append(mass, it.w)
+		s.keys = append(s.keys, keyOf(x+0)) // -0 becomes 0
+		if weights != nil {
+			s.weights = append(s.weights, weights[i])
+		}
 	}
-	return distinct, mass, len(sorted) < len(values)
+	s.sort()
+	count := 0
+	for i, k := range s.keys {
+		if i == 0 || k != s.keys[i-1] {
+			count++
+		}
+	}
+	distinct, mass = make([]float64, 0, count), make([]float64, 0, count)
+	for i, k := range s.keys {
+		w := 1.0
+		if weights != nil {
+			w = s.weights[i]
+		}
+		if i > 0 && k == s.keys[i-1] {
+			mass[len(mass)-1] += w
+			continue
+		}
+		distinct, mass = append(distinct, valueOf(k)), append(mass, w)
+	}
+	return distinct, mass, len(s.keys) < len(values)
 }
 
 // cuts returns the positions i after which a bin ends, at most limit-1 of

@@ -52,18 +52,20 @@ func newMatrix(ctx context.Context, c crew, t learn.Train, row []int, limit int)
 		}
 	}
 	found := make([]bins, t.X.Cols)
-	c.each(t.X.Cols, func(j int) {
-		if ctx.Err() != nil {
-			return
-		}
-		values := make([]float64, len(sample))
-		for i, r := range sample {
-			values[i] = t.X.Data[r*t.X.Cols+j]
-		}
-		if categories := categoriesOf(t, j); categories > 0 {
-			found[j] = categoryBins(values, weights, categories)
-		} else {
-			found[j] = numericBins(values, weights, limit)
+	groups := (t.X.Cols + groupWidth - 1) / groupWidth
+	c.each(groups, func(group int) {
+		first := group * groupWidth
+		columns := gather(t.X, sample, first, min(first+groupWidth, t.X.Cols))
+		var s sorter
+		for k, values := range columns {
+			if ctx.Err() != nil {
+				return
+			}
+			if categories := categoriesOf(t, first+k); categories > 0 {
+				found[first+k] = categoryBins(values, weights, categories)
+			} else {
+				found[first+k] = numericBins(&s, values, weights, limit)
+			}
 		}
 	})
 	if err := ctx.Err(); err != nil {
@@ -78,6 +80,24 @@ func newMatrix(ctx context.Context, c crew, t learn.Train, row []int, limit int)
 	}
 	m.shape(c)
 	return m, m.fill(ctx, c, t.X, row)
+}
+
+// groupWidth is how many features' values are collected at a time: as many as
+// lie in a cache line or two of a row.
+const groupWidth = 8
+
+// gather returns the columns first..end-1 of the given rows.
+func gather(x learn.Matrix, row []int, first, end int) [][]float64 {
+	columns := make([][]float64, end-first)
+	for k := range columns {
+		columns[k] = make([]float64, len(row))
+	}
+	for i, r := range row {
+		for k, v := range x.Data[r*x.Cols+first : r*x.Cols+end] {
+			columns[k][i] = v
+		}
+	}
+	return columns
 }
 
 func categoriesOf(t learn.Train, column int) int {

@@ -42,7 +42,7 @@ func (Learner) Input() learn.Input { return learn.Raw }
 // shapes that do not fit; labels other than 0 and 1 in a binary task;
 // [ErrOneClass]; category codes that are not whole numbers; ctx's error.
 //
-// Memory: two to three bytes per value and about 60 per row, besides t.
+// Memory: two to three bytes per value and about 70 per row, besides t.
 func (Learner) Fit(ctx context.Context, t learn.Train, p learn.Params) (bundle.Member, error) {
 	s, err := parse(p)
 	if err != nil {
@@ -69,10 +69,12 @@ type booster struct {
 	crew      crew
 	objective objective
 	grower    grower
-	rows      []uint32 // all rows of the matrix
+	rows      []uint32 // all rows of the matrix, to sample from; nil: no sampling
 	y, w      []float64
 	margin    []float64
-	pairs     []pair
+	grad      []float64
+	hess      []float64
+	noise     []uint64
 	inSample  []bool // rows of the current tree; nil: all
 	builder   *builder
 	valid     *validation // nil: none
@@ -84,7 +86,8 @@ func newBooster(ctx context.Context, t learn.Train, s settings) (*booster, error
 		workers = runtime.GOMAXPROCS(0)
 	}
 	b := &booster{s: s, seed: t.Seed, crew: crew{workers}, objective: objectiveOf(t.Task)}
-	var used []int // rows of t in use
+	used := make([]int, 0, t.X.Rows) // rows of t in use
+	b.y = make([]float64, 0, t.X.Rows)
 	for i := range t.X.Rows {
 		if weight(t.W, i) > 0 {
 			used = append(used, i)
@@ -99,15 +102,18 @@ func newBooster(ctx context.Context, t learn.Train, s settings) (*booster, error
 		return nil, err
 	}
 	n := len(used)
-	b.rows = make([]uint32, n)
-	for i := range b.rows {
-		b.rows[i] = uint32(i)
+	if s.rowFraction < 1 {
+		b.rows = make([]uint32, n)
+		for i := range b.rows {
+			b.rows[i] = uint32(i)
+		}
 	}
 	base := b.objective.base(b.y, b.w)
 	b.margin = filled(n, base)
-	b.pairs = make([]pair, n)
+	b.grad, b.hess = make([]float64, n), make([]float64, n)
+	b.noise = drawNoise(b.crew, n, t.Seed)
 	b.grower = grower{s: s, m: m, crew: b.crew, kernel: kernel.Best(), weights: b.w,
-		tokens: make([]token, n), scratch: make([]token, n), pool: pool{blocks: len(m.blocks)}}
+		tokens: make([]token, n), scratch: make([]token, n), leafOf: make([]uint16, n), pool: pool{blocks: len(m.blocks)}}
 	if b.crew.workers > 2 {
 		b.grower.spare = make([]token, n)
 	}
@@ -164,34 +170,42 @@ func (b *booster) boost(ctx context.Context, progress func(done, total int)) (*t
 // tree grows tree k and moves the margins. A tree of one node means that there
 // was nothing to gain; the margins are then unchanged.
 func (b *booster) tree(ctx context.Context, k int) ([]node, error) {
+	n := len(b.margin)
+	g, kernels := &b.grower, b.grower.kernel
 	rows := b.sample(k)
-	parts := make([]extent, (len(rows)+blockRows-1)/blockRows)
-	b.crew.blocks(len(rows), func(begin, end int) {
-		if ctx.Err() == nil {
-			b.objective.gradients(b.pairs, rows[begin:end], b.margin, b.y, b.w)
-			parts[begin/blockRows] = measure(b.pairs, rows[begin:end])
+	parts := make([]kernel.Extent, (n+blockRows-1)/blockRows)
+	b.crew.blocks(n, func(begin, end int) {
+		if ctx.Err() != nil {
+			return
+		}
+		grad, hess := b.grad[begin:end], b.hess[begin:end]
+		b.objective.gradients(kernels, grad, hess, b.margin[begin:end], b.y[begin:end], part(b.w, begin, end))
+		if rows == nil {
+			e := kernel.NewExtent()
+			kernels.Measure(&e, grad, hess)
+			parts[begin/blockRows] = e
 		}
 	})
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	total := parts[0]
-	for _, e := range parts[1:] {
-		total = total.with(e)
+	if rows != nil {
+		n = len(rows)
+		parts = []kernel.Extent{kernel.NewExtent()}
+		measureRows(kernels, &parts[0], b.grad, b.hess, rows)
 	}
-	if total.maxG == 0 || total.maxH == 0 || len(b.grower.m.features) == 0 {
+	total := fold(parts)
+	if total.maxG == 0 || total.maxH == 0 || len(g.m.features) == 0 {
 		return nil, nil
 	}
-	g := &b.grower
-	g.tokens = g.tokens[:len(rows)]
-	scale := total.scales(len(rows))
-	key := seed.Stream(b.seed, "gbdt/rounding", k).Uint64()
-	sum := tokenize(ctx, b.crew, g.tokens, rows, b.pairs, scale, total, key)
+	g.tokens = g.tokens[:n]
+	scale := total.scales(n)
+	sum := tokenize(ctx, b.crew, kernels, g.tokens, rows, b.grad, b.hess, b.noise, total.rounding(scale, b.seed, k))
 	nodes, err := g.grow(ctx, sum, scale, b.features(k))
 	if err != nil || len(nodes) < 2 {
 		return nil, err
 	}
-	g.settle(nodes, b.pairs, b.margin)
+	g.settle(nodes, b.grad, b.hess, b.margin)
 	if b.inSample != nil {
 		columns := make([][]uint8, len(g.m.features))
 		for i := range columns {
@@ -202,10 +216,18 @@ func (b *booster) tree(ctx context.Context, k int) ([]node, error) {
 	return nodes, ctx.Err()
 }
 
-// sample draws the rows that tree k is fitted to.
+// part returns w[begin:end], or nil for nil.
+func part(w []float64, begin, end int) []float64 {
+	if w == nil {
+		return nil
+	}
+	return w[begin:end]
+}
+
+// sample draws the rows that tree k is fitted to; nil: all.
 func (b *booster) sample(k int) []uint32 {
-	if b.s.rowFraction == 1 {
-		return b.rows
+	if b.rows == nil {
+		return nil
 	}
 	rows := draw(b.rows, share(len(b.rows), b.s.rowFraction), seed.Stream(b.seed, "gbdt/rows", k))
 	if b.inSample == nil {

@@ -3,24 +3,21 @@ package gbdt
 import (
 	"context"
 	"math"
+
+	"github.com/tandem-ml/tandem/data/seed"
+	"github.com/tandem-ml/tandem/science/learn/gbdt/internal/kernel"
 )
 
-// A token is one row's place in the list that a tree is grown from:
-//
-//	bits 63..32  the row
-//	bits 31..16  its gradient in fixed point, signed
-//	bits 15..0   its hessian in fixed point
-//
-// Moving tokens instead of row numbers keeps the gradients in the order in
-// which histograms read them.
+// A token is one row's place in the list that a tree is grown from: its number
+// and its gradient and hessian in fixed point. Moving tokens instead of row
+// numbers keeps the gradients in the order in which histograms read them.
+// Package kernel has the layout.
 type token = uint64
 
 // sums is a sum of gradients in the upper and of hessians in the lower 32
 // bits. Hessians are not negative and the scales keep every sum within 32
 // bits, so plain integer addition and subtraction act on both at once.
 type sums = int64
-
-func unpack(t token) sums { return int64(int16(t>>16))<<32 | int64(t&0xffff) }
 
 func gradientOf(s sums) float64 { return float64(s >> 32) }
 func hessianOf(s sums) float64  { return float64(uint32(s)) }
@@ -41,22 +38,31 @@ type extent struct {
 	sumH, maxH, minH float64
 }
 
-func (e extent) with(o extent) extent {
-	return extent{
-		sumG: e.sumG + o.sumG, maxG: max(e.maxG, o.maxG),
-		sumH: e.sumH + o.sumH, maxH: max(e.maxH, o.maxH), minH: min(e.minH, o.minH),
-	}
-}
-
-func measure(at []pair, rows []uint32) extent {
+// fold adds the lanes of all parts in their order.
+func fold(parts []kernel.Extent) extent {
 	e := extent{minH: math.Inf(1)}
-	for _, r := range rows {
-		g, h := math.Abs(at[r].g), at[r].h
-		e.sumG += g
-		e.sumH += h
-		e.maxG, e.maxH, e.minH = max(e.maxG, g), max(e.maxH, h), min(e.minH, h)
+	for i := range parts {
+		p := &parts[i]
+		for lane := range p.SumG {
+			e.sumG += p.SumG[lane]
+			e.sumH += p.SumH[lane]
+			e.maxG, e.maxH, e.minH = max(e.maxG, p.MaxG[lane]), max(e.maxH, p.MaxH[lane]), min(e.minH, p.MinH[lane])
+		}
 	}
 	return e
+}
+
+// measureRows measures the given rows.
+func measureRows(k kernel.Set, e *kernel.Extent, grad, hess []float64, rows []uint32) {
+	var g, h [256]float64
+	for len(rows) > 0 {
+		n := min(len(rows), len(g))
+		for i, r := range rows[:n] {
+			g[i], h[i] = grad[r], hess[r]
+		}
+		k.Measure(e, g[:n], h[:n])
+		rows = rows[n:]
+	}
 }
 
 // scales uses as many bits as fit: a row's value fits 16, and a sum over all
@@ -75,31 +81,47 @@ func (e extent) scales(rows int) scales {
 	return s
 }
 
-// tokenize writes the tokens of the rows and returns the sums over them.
-//
-// x becomes floor(x*scale + u) with u uniform in [0, 1): right on average,
-// where rounding to the nearest would drop every value below half a unit, and
-// with it what a large majority of confident rows have to say. u is a hash of
-// key and row, so it does not depend on which worker rounds.
-func tokenize(ctx context.Context, c crew, dst []token, rows []uint32, at []pair, s scales, e extent, key uint64) sums {
-	part := make([]sums, (len(rows)+blockRows-1)/blockRows)
-	constant := token(math.Round(float64(e.maxH * s.h)))
-	c.blocks(len(rows), func(begin, end int) {
+// rounding returns how to round in one tree. A row's noise is drawn once per
+// fit; adding a number drawn per tree gives every tree noise of its own, and
+// costs one addition.
+func (e extent) rounding(s scales, root uint64, tree int) kernel.Rounding {
+	r := kernel.Rounding{G: s.g, H: s.h, Keys: seed.Stream(root, "gbdt/rounding", tree).Uint64()}
+	if e.minH == e.maxH {
+		r.H, r.Constant = 0, uint64(math.Round(float64(e.maxH*s.h)))
+	}
+	return r
+}
+
+// drawNoise draws the rows' noise, from the seed and the row's number so that it
+// does not depend on who draws it.
+func drawNoise(c crew, n int, root uint64) []uint64 {
+	key := seed.Stream(root, "gbdt/noise", 0).Uint64()
+	noise := make([]uint64, n)
+	c.blocks(n, func(begin, end int) {
+		for i := begin; i < end; i++ {
+			noise[i] = mix(key + uint64(i)*0x9e3779b97f4a7c15)
+		}
+	})
+	return noise
+}
+
+// tokenize writes the tokens of the rows, nil for all, and returns the sums
+// over them.
+func tokenize(ctx context.Context, c crew, k kernel.Set, dst []token, rows []uint32, grad, hess []float64, noise []uint64, r kernel.Rounding) sums {
+	part := make([]sums, (len(dst)+blockRows-1)/blockRows)
+	c.blocks(len(dst), func(begin, end int) {
 		if ctx.Err() != nil {
 			return
 		}
+		if rows == nil {
+			part[begin/blockRows] = k.Round(dst[begin:end], uint32(begin), grad[begin:end], hess[begin:end], noise[begin:end], &r)
+			return
+		}
 		sum := sums(0)
-		for i := begin; i < end; i++ {
-			r := rows[i]
-			z := mix(key + uint64(r)*0x9e3779b97f4a7c15)
-			g := round(float64(at[r].g*s.g), uint32(z>>32))
-			h := constant
-			if e.minH != e.maxH {
-				h = token(round(float64(at[r].h*s.h), uint32(z)))
-			}
-			t := token(r)<<32 | token(uint16(g))<<16 | h
-			dst[i] = t
-			sum += unpack(t)
+		for i, row := range rows[begin:end] {
+			t := r.Token(row, grad[row], hess[row], noise[row])
+			dst[begin+i] = t
+			sum += kernel.Sums(t)
 		}
 		part[begin/blockRows] = sum
 	})
@@ -108,12 +130,6 @@ func tokenize(ctx context.Context, c crew, dst []token, rows []uint32, at []pair
 		total += sum
 	}
 	return total
-}
-
-// round returns floor(x + u/2³²) for |x| < 2¹⁶.
-func round(x float64, u uint32) int32 {
-	const shift = 1 << 17 // conversion cuts off towards 0, which is floor from 0 on
-	return int32(x+float64(float64(u)*0x1p-32)+shift) - shift
 }
 
 // mix is the finaliser of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).

@@ -31,7 +31,8 @@ type grower struct {
 	weights []float64 // nil: all ones
 	tokens  []token
 	scratch []token
-	spare   []token // further scratch for more than two workers; else nil
+	spare   []token  // further scratch for more than two workers; else nil
+	leafOf  []uint16 // of each row, while a tree is settled
 	pool    pool
 	nodes   []node
 }
@@ -210,30 +211,6 @@ func (g *grower) weightOf(n *node) float64 {
 		sum += g.weights[t>>32]
 	}
 	return sum
-}
-
-// settle computes the leaves' values from the unrounded gradients of their
-// rows, added in the order of the rows, and moves the rows' margins by them.
-func (g *grower) settle(nodes []node, at []pair, margin []float64) {
-	g.crew.forWork(len(g.tokens)).each(len(nodes), func(i int) {
-		n := &nodes[i]
-		if n.left != 0 {
-			return
-		}
-		rows := g.tokens[n.begin:n.end]
-		sum := pair{}
-		for _, t := range rows {
-			p := &at[t>>32]
-			sum.g += p.g
-			sum.h += p.h
-		}
-		if d := sum.h + g.s.lambda + n.lambda; d > 0 {
-			n.value = float64(-sum.g / d * g.s.learningRate)
-		}
-		for _, t := range rows {
-			margin[t>>32] += n.value
-		}
-	})
 }
 
 // walk adds the values of the leaves that rows fall into to their margins; the

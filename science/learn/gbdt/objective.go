@@ -5,17 +5,16 @@ import (
 
 	"github.com/tandem-ml/tandem/bundle"
 	"github.com/tandem-ml/tandem/bundle/num"
+	"github.com/tandem-ml/tandem/science/learn/gbdt/internal/kernel"
 )
-
-// pair is the first and second derivative of a row's loss by its margin.
-type pair struct{ g, h float64 }
 
 // objective is a loss: what boosting makes smaller.
 type objective interface {
 	// base returns the constant margin with the smallest loss.
 	base(y, w []float64) float64
-	// gradients sets at[r] for the given rows r.
-	gradients(at []pair, rows []uint32, margin, y, w []float64)
+	// gradients sets g and h to the first and second derivative of each row's
+	// loss by its margin. w is nil or, as the other slices, as long as g.
+	gradients(k kernel.Set, g, h, margin, y, w []float64)
 	// mean returns the weighted mean loss as it is reported.
 	mean(margin, y, w []float64) float64
 }
@@ -42,14 +41,10 @@ func (logistic) base(y, w []float64) float64 {
 	return num.Log(positive) - num.Log(negative)
 }
 
-func (logistic) gradients(at []pair, rows []uint32, margin, y, w []float64) {
-	for _, r := range rows {
-		p := num.Sigmoid(margin[r])
-		g, h := p-y[r], float64(p*(1-p))
-		if w != nil {
-			g, h = float64(g*w[r]), float64(h*w[r])
-		}
-		at[r] = pair{g, h}
+func (logistic) gradients(k kernel.Set, g, h, margin, y, w []float64) {
+	k.Logistic(g, h, margin, y)
+	for i, u := range w {
+		g[i], h[i] = float64(g[i]*u), float64(h[i]*u)
 	}
 }
 
@@ -77,10 +72,10 @@ func (squared) base(y, w []float64) float64 {
 	return sum / total
 }
 
-func (squared) gradients(at []pair, rows []uint32, margin, y, w []float64) {
-	for _, r := range rows {
-		u := weight(w, int(r))
-		at[r] = pair{float64((margin[r] - y[r]) * u), u}
+func (squared) gradients(_ kernel.Set, g, h, margin, y, w []float64) {
+	for i, m := range margin {
+		u := weight(w, i)
+		g[i], h[i] = float64((m-y[i])*u), u
 	}
 }
 

@@ -114,24 +114,6 @@ func TestHeavyValue(t *testing.T) {
 	}
 }
 
-// floor(x+u) has mean x: over all u the rounding is exact to 2⁻³².
-func TestRound(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		x    float64
-		u    uint32
-		want int32
-	}{
-		{0, 0, 0}, {0, math.MaxUint32, 0}, {3, math.MaxUint32, 3}, {-3, math.MaxUint32, -3},
-		{2.5, 1<<31 - 1, 2}, {2.5, 1 << 31, 3}, {-2.5, 1<<31 - 1, -3}, {-2.5, 1 << 31, -2},
-		{32766, 0, 32766}, {-32766.9, 0, -32767}, {65534.5, math.MaxUint32, 65535},
-	} {
-		if got := round(c.x, c.u); got != c.want {
-			t.Errorf("round(%g, %d/2³²) = %d, want %d", c.x, c.u, got, c.want)
-		}
-	}
-}
-
 // Tokens keep gradients and hessians to within one unit, sums never run over
 // into each other, and the sum over many rows is right to chance.
 func TestTokens(t *testing.T) {
@@ -139,30 +121,36 @@ func TestTokens(t *testing.T) {
 	for root := range uint64(20) {
 		rng := seed.Stream(root, "tokens", 0)
 		n := 1 + rng.IntN(70_000)
-		rows, at := make([]uint32, n), make([]pair, n)
+		grad, hess := make([]float64, n), make([]float64, n)
 		size := math.Exp(rng.NormFloat64() * 50)
-		for i := range rows {
-			rows[i] = uint32(i)
-			at[i] = pair{size * (rng.Float64() - 0.9), size * rng.ExpFloat64()}
-		}
-		if root%4 == 0 {
-			for i := range at {
-				at[i].h = size
+		for i := range grad {
+			grad[i], hess[i] = size*(rng.Float64()-0.9), size*rng.ExpFloat64()
+			if root%4 == 0 {
+				hess[i] = size
 			}
 		}
-		e := measure(at, rows)
+		k := kernel.Best()
+		parts := []kernel.Extent{kernel.NewExtent()}
+		k.Measure(&parts[0], grad, hess)
+		e := fold(parts)
 		s := e.scales(n)
 		tokens := make([]token, n)
-		sum := tokenize(context.Background(), crew{2}, tokens, rows, at, s, e, root)
+		var rows []uint32 // nil: all
+		if root%2 == 0 {
+			for i := range n {
+				rows = append(rows, uint32(i))
+			}
+		}
+		sum := tokenize(context.Background(), crew{2}, k, tokens, rows, grad, hess, drawNoise(crew{2}, n, root), e.rounding(s, root, 3))
 		var g, h, exactG, exactH int64
 		for i, t0 := range tokens {
-			v := unpack(t0)
-			if int(t0>>32) != i || math.Abs(gradientOf(v)-at[i].g*s.g) > 1 || math.Abs(hessianOf(v)-at[i].h*s.h) > 1 {
-				t.Fatalf("seed %d: token of row %d holds %g and %g, want %g and %g", root, t0>>32, gradientOf(v), hessianOf(v), at[i].g*s.g, at[i].h*s.h)
+			v := kernel.Sums(t0)
+			if int(t0>>32) != i || math.Abs(gradientOf(v)-grad[i]*s.g) > 1 || math.Abs(hessianOf(v)-hess[i]*s.h) > 1 {
+				t.Fatalf("seed %d: token of row %d holds %g and %g, want %g and %g", root, t0>>32, gradientOf(v), hessianOf(v), grad[i]*s.g, hess[i]*s.h)
 			}
 			g, h = g+v>>32, h+v&math.MaxUint32
-			exactG += int64(math.Round(at[i].g * s.g * 1024))
-			exactH += int64(math.Round(at[i].h * s.h * 1024))
+			exactG += int64(math.Round(grad[i] * s.g * 1024))
+			exactH += int64(math.Round(hess[i] * s.h * 1024))
 		}
 		if sum>>32 != g || sum&math.MaxUint32 != h {
 			t.Errorf("seed %d: packed sums %d and %d, want %d and %d", root, sum>>32, sum&math.MaxUint32, g, h)
@@ -191,7 +179,7 @@ func TestHistogramSubtraction(t *testing.T) {
 				cells[i*blockWidth+k] = uint8(rng.IntN(256))
 			}
 			tokens[i] = token(i)<<32 | token(rng.Uint32())
-			total += unpack(tokens[i])
+			total += kernel.Sums(tokens[i])
 		}
 		var parent, left, right blockHistogram
 		cut := rng.IntN(rows)

@@ -56,10 +56,26 @@ type Set struct {
 	// to the end of left, the others to the end of right. right may be tokens
 	// itself, left may not.
 	Down func(left, right, tokens []uint64, cells []uint8, goesLeft *[256]uint8) int
+
+	// Logistic sets g and h to the derivatives of the log loss of each row by
+	// its margin: p-y and p(1-p), p being [num.Sigmoid] of the margin. The
+	// slices are equally long.
+	Logistic func(g, h, margin, y []float64)
+
+	// Measure adds rows to e. g and h are equally long and finite, h is not
+	// negative.
+	Measure func(e *Extent, g, h []float64)
+
+	// Round writes the tokens of the rows first, first+1, ... and returns the
+	// sums over them. The slices are as long as tokens; r's scales bring
+	// gradients to within ±(2¹⁵-2), hessians to within 2¹⁶-2.
+	Round func(tokens []uint64, first uint32, g, h []float64, noise []uint64, r *Rounding) int64
 }
 
 // plain is the Go twin of every kernel.
-var plain = Set{Name: "go", Count: count, Up: up, Down: down}
+var plain = Set{Name: "go", Count: count, Up: up, Down: down, Logistic: logistic, Measure: measure, Round: round}
+
+//go:generate sh -c "go run ../gen > rows_amd64.s"
 
 // Best returns the fastest set for this processor.
 func Best() Set {

@@ -1,9 +1,64 @@
 package kernel
 
+import "golang.org/x/sys/cpu"
+
 // All returns every set that runs on this processor, the fastest last.
 func All() []Set {
-	fast := Set{Name: "amd64", Count: countAsm, Up: upAsm, Down: downAsm}
-	return []Set{plain, fast}
+	base := plain // counting and dividing need nothing that not every amd64 has
+	base.Name, base.Count, base.Up, base.Down = "amd64", countAsm, upAsm, downAsm
+	sets := []Set{plain, base}
+	if cpu.X86.HasAVX2 {
+		s := base
+		s.Name = "avx2"
+		s.Logistic = byRows(logistic256)
+		s.Measure = wholeMeasure(measure256)
+		s.Round = wholeRound(round256)
+		sets = append(sets, s)
+	}
+	if cpu.X86.HasAVX512F && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512VL {
+		s := base
+		s.Name = "avx512"
+		s.Logistic = byRows(logistic512)
+		s.Measure = wholeMeasure(measure512)
+		s.Round = wholeRound(round512)
+		sets = append(sets, s)
+	}
+	return sets
+}
+
+// byRows leaves to the twin what f does not do: the rows at the end, and groups
+// of rows with a margin beyond f's range.
+func byRows(f func(g, h, margin, y *float64, n int) int) func(g, h, margin, y []float64) {
+	return func(g, h, margin, y []float64) {
+		for len(g) > 0 {
+			done := f(&g[0], &h[0], &margin[0], &y[0], len(g))
+			rest := min(done+8, len(g))
+			logistic(g[done:rest], h[done:rest], margin[done:rest], y[done:rest])
+			g, h, margin, y = g[rest:], h[rest:], margin[rest:], y[rest:]
+		}
+	}
+}
+
+func wholeMeasure(f func(e *Extent, g, h *float64, n int)) func(e *Extent, g, h []float64) {
+	return func(e *Extent, g, h []float64) {
+		n := len(g) &^ 7
+		if n > 0 {
+			f(e, &g[0], &h[0], n)
+		}
+		measure(e, g[n:], h[n:])
+	}
+}
+
+type roundFunc func(tokens *uint64, first uint64, dg, dh *float64, noise *uint64, n int, r *Rounding) int64
+
+func wholeRound(f roundFunc) func(tokens []uint64, first uint32, g, h []float64, noise []uint64, r *Rounding) int64 {
+	return func(tokens []uint64, first uint32, g, h []float64, noise []uint64, r *Rounding) int64 {
+		n, sum := len(tokens)&^7, int64(0)
+		if n > 0 {
+			sum = f(&tokens[0], uint64(first), &g[0], &h[0], &noise[0], n, r)
+		}
+		return sum + round(tokens[n:], first+uint32(n), g[n:], h[n:], noise[n:], r)
+	}
 }
 
 func countAsm(h *Histogram, cells []uint8, tokens []uint64, width int) {
@@ -78,3 +133,21 @@ func divideUp(left, right, tokens *uint64, n int, cells *uint8, goesLeft *[256]u
 
 //go:noescape
 func divideDown(left, right, tokens *uint64, n int, cells *uint8, goesLeft *[256]uint8) int
+
+//go:noescape
+func logistic512(dg, dh, margin, y *float64, n int) int
+
+//go:noescape
+func logistic256(dg, dh, margin, y *float64, n int) int
+
+//go:noescape
+func measure512(e *Extent, dg, dh *float64, n int)
+
+//go:noescape
+func measure256(e *Extent, dg, dh *float64, n int)
+
+//go:noescape
+func round512(tokens *uint64, first uint64, dg, dh *float64, noise *uint64, n int, r *Rounding) int64
+
+//go:noescape
+func round256(tokens *uint64, first uint64, dg, dh *float64, noise *uint64, n int, r *Rounding) int64

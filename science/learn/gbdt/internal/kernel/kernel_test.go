@@ -2,6 +2,7 @@ package kernel_test
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -85,10 +86,85 @@ func checkDivided(t *testing.T, got [2][]uint64, tokens []uint64, cells []uint8,
 	}
 }
 
+// margins draws margins, some of them beyond what the vector kernels do.
+func margins(rng *rand.Rand, n int) []float64 {
+	special := []float64{0, math.Copysign(0, -1), 699.9, -699.9, 700, -700, 745, -746, math.Inf(1), math.Inf(-1), 1e-300, -5e-324}
+	size := math.Exp(rng.NormFloat64() * 2)
+	x := make([]float64, n)
+	for i := range x {
+		x[i] = rng.NormFloat64() * size
+		if rng.IntN(20) == 0 {
+			x[i] = special[rng.IntN(len(special))]
+		}
+	}
+	return x
+}
+
+// compareRows is compare for the kernels that go through the rows.
+func compareRows(t *testing.T, root uint64, n int) {
+	t.Helper()
+	type result struct {
+		g, h   []float64
+		extent kernel.Extent
+		tokens []uint64
+		sum    int64
+	}
+	rng := seed.Stream(root, "kernel rows", 0)
+	margin, y, noise := margins(rng, n), make([]float64, n), make([]uint64, n)
+	for i := range y {
+		y[i], noise[i] = float64(rng.IntN(2)), rng.Uint64()
+	}
+	r := kernel.Rounding{G: rng.Float64() * 32766, H: rng.Float64() * 65534 * 4, Keys: rng.Uint64()}
+	if rng.IntN(3) == 0 {
+		r.H, r.Constant = 0, uint64(rng.IntN(65534))
+	}
+	var want result
+	for i, set := range kernel.All() {
+		got := result{make([]float64, n), make([]float64, n), kernel.NewExtent(), make([]uint64, n), 0}
+		set.Logistic(got.g, got.h, margin, y)
+		set.Measure(&got.extent, got.g, got.h)
+		set.Measure(&got.extent, got.g[:n/2], got.h[:n/2])
+		got.sum = set.Round(got.tokens, uint32(root), got.g, got.h, noise, &r)
+		if i == 0 {
+			want = got
+		}
+		if !slices.Equal(got.g, want.g) || !slices.Equal(got.h, want.h) {
+			t.Fatalf("%s, seed %d, %d rows: other gradients", set.Name, root, n)
+		}
+		if got.extent != want.extent {
+			t.Fatalf("%s, seed %d, %d rows: extent %v, want %v", set.Name, root, n, got.extent, want.extent)
+		}
+		if !slices.Equal(got.tokens, want.tokens) || got.sum != want.sum {
+			t.Fatalf("%s, seed %d, %d rows: other tokens", set.Name, root, n)
+		}
+	}
+}
+
+// Rounding is floor(x+u), and right on average over all u to 2⁻³².
+func TestToken(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		x    float64
+		u    uint32
+		want int16
+	}{
+		{0, 0, 0}, {0, math.MaxUint32, 0}, {3, math.MaxUint32, 3}, {-3, math.MaxUint32, -3},
+		{2.5, 1<<31 - 1, 2}, {2.5, 1 << 31, 3}, {-2.5, 1<<31 - 1, -3}, {-2.5, 1 << 31, -2},
+		{32766, 0, 32766}, {-32766.9, 0, -32767},
+	} {
+		r := kernel.Rounding{G: 1, H: 1, Keys: 5<<32 | 7}
+		token := r.Token(9, c.x, 2, uint64(c.u-5)<<32)
+		if got := int16(token >> 16); got != c.want || token>>32 != 9 || token&0xffff != 2 {
+			t.Errorf("floor(%g + %d/2³²) = %d, want %d; row %d, hessian %d", c.x, c.u, got, c.want, token>>32, token&0xffff)
+		}
+	}
+}
+
 func TestKernels(t *testing.T) {
 	t.Parallel()
 	for root := range uint64(300) {
 		compare(t, root, 1+int(root)%90)
+		compareRows(t, root, 1+int(root)%90)
 	}
 	compare(t, 1, 40_000)
 }
@@ -96,7 +172,10 @@ func TestKernels(t *testing.T) {
 func FuzzKernels(f *testing.F) {
 	f.Add(uint64(1), uint16(100))
 	f.Add(uint64(2), uint16(1))
-	f.Fuzz(func(t *testing.T, root uint64, n uint16) { compare(t, root, 1+int(n)%5000) })
+	f.Fuzz(func(t *testing.T, root uint64, n uint16) {
+		compare(t, root, 1+int(n)%5000)
+		compareRows(t, root, 1+int(n)%5000)
+	})
 }
 
 // One feature and three rows: two of the bins get a gradient of 2 and a

@@ -15,7 +15,8 @@ import (
 type compiled struct {
 	layout     *Layout
 	widest     int               // features of the widest member
-	explainers []*tree.Explainer // per member; nil if linear
+	scorers    []*tree.Scorer    // per member; nil if linear
+	explainers []*tree.Explainer // likewise
 	pool       sync.Pool         // of *scratch
 }
 
@@ -56,11 +57,12 @@ func NewModel(m Model) (*Model, error) {
 			return nil, fmt.Errorf("model: member %d (%s): %w", i, b.Learner, err)
 		}
 		c.widest = max(c.widest, len(b.Plan))
+		var s *tree.Scorer
 		var e *tree.Explainer
 		if b.Trees != nil {
-			e = tree.NewExplainer(b.Trees)
+			s, e = tree.NewScorer(b.Trees), tree.NewExplainer(b.Trees)
 		}
-		c.explainers = append(c.explainers, e)
+		c.scorers, c.explainers = append(c.scorers, s), append(c.explainers, e)
 	}
 	c.pool.New = func() any {
 		return &scratch{
@@ -157,7 +159,7 @@ func (m *Model) Margin(row []float64) float64 {
 		x := s.features[:len(b.Plan)]
 		b.Plan.Apply(x, row)
 		if b.Trees != nil {
-			sum += float64(b.Weight * b.Trees.Margin(x))
+			sum += float64(b.Weight * c.scorers[i].Margin(x))
 		} else {
 			sum += float64(b.Weight * b.Linear.Margin(x))
 		}
@@ -198,9 +200,9 @@ func (m *Model) Decide(score float64) string {
 	}
 }
 
-// blockRows is how many rows are walked through a tree together: few enough
-// that their features stay in the first cache levels.
-const blockRows = 64
+// blockRows is how many rows are scored together: as many as a block of
+// [tree.Scorer] has, few enough that their features stay in the second cache.
+const blockRows = 256
 
 // ScoreRows sets margin[i] and score[i] for every row, on all processors. The
 // bits are those of [Model.Score], however many processors there are. score
@@ -253,7 +255,7 @@ func (m *Model) scoreBlock(s *scratch, margin []float64, rows Rows, lo int) {
 		}
 		part := s.blockMargins[:len(margin)]
 		if b.Trees != nil {
-			b.Trees.Margins(part, s.blockFeatures)
+			m.c.scorers[k].Margins(part, s.blockFeatures)
 		} else {
 			for i := range part {
 				part[i] = b.Linear.Margin(s.blockFeatures[i*width : (i+1)*width])

@@ -27,7 +27,7 @@ func (m *Model) Contributions(dst, row []float64) (base, margin float64) {
 		var memberBase float64
 		if b.Trees != nil {
 			memberBase = c.explainers[i].Contributions(part, x)
-			margin += float64(b.Weight * b.Trees.Margin(x))
+			margin += float64(b.Weight * c.scorers[i].Margin(x))
 		} else {
 			memberBase = b.Linear.Contributions(part, x)
 			margin += float64(b.Weight * b.Linear.Margin(x))

@@ -13,18 +13,20 @@ func (f *Forest) Margin(row []float64) float64 {
 
 // Margins sets dst[i] to the margin of row i, for len(dst) rows of Features
 // values each, one after the other in rows. The bits are those of
-// [Forest.Margin]; walking all rows through one tree before the next keeps the
-// tree in the processor's cache.
+// [Forest.Margin]. To score again and again, make one [Scorer] and keep it.
 func (f *Forest) Margins(dst, rows []float64) {
-	for i := range dst {
-		dst[i] = f.Base
+	if len(dst) >= compileRows {
+		NewScorer(f).Margins(dst, rows)
+		return
 	}
-	for _, root := range f.Root[:len(f.Root)-1] {
-		for i := range dst {
-			dst[i] += f.Value[f.leaf(root, rows[i*f.Features:(i+1)*f.Features])]
-		}
+	for i := range dst {
+		dst[i] = f.Margin(rows[i*f.Features:][:f.Features])
 	}
 }
+
+// compileRows is from how many rows on it pays to prepare a forest for them:
+// that costs about as much as walking 200 rows through it.
+const compileRows = 512
 
 // leaf returns the leaf below node n that the row reaches.
 func (f *Forest) leaf(n int32, row []float64) int32 {

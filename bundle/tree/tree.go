@@ -1,5 +1,6 @@
 // Package tree is the prediction form of decision trees: flat, immutable
-// arrays that are read in one direction, and the exact contributions of the
+// arrays that define a score, a compiled form that scores fast on each kind of
+// processor ([Scorer], same bits), and the exact contributions of the
 // features to a prediction (TreeSHAP).
 //
 // Growing a tree needs histograms, row lists and gains; none of that is here.

@@ -51,7 +51,13 @@ func (Learner) Fit(ctx context.Context, t learn.Train, p learn.Params) (bundle.M
 	if err := check(t); err != nil {
 		return bundle.Member{}, err
 	}
-	b, err := newBooster(ctx, t, s)
+	workers := t.Workers
+	if workers <= 0 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	c := newCrew(workers)
+	defer c.close()
+	b, err := newBooster(ctx, c, t, s)
 	if err != nil {
 		return bundle.Member{}, err
 	}
@@ -66,7 +72,7 @@ func (Learner) Fit(ctx context.Context, t learn.Train, p learn.Params) (bundle.M
 type booster struct {
 	s         settings
 	seed      uint64
-	crew      crew
+	crew      *crew
 	objective objective
 	grower    grower
 	rows      []uint32 // all rows of the matrix, to sample from; nil: no sampling
@@ -80,12 +86,8 @@ type booster struct {
 	valid     *validation // nil: none
 }
 
-func newBooster(ctx context.Context, t learn.Train, s settings) (*booster, error) {
-	workers := t.Workers
-	if workers <= 0 {
-		workers = runtime.GOMAXPROCS(0)
-	}
-	b := &booster{s: s, seed: t.Seed, crew: crew{workers}, objective: objectiveOf(t.Task)}
+func newBooster(ctx context.Context, c *crew, t learn.Train, s settings) (*booster, error) {
+	b := &booster{s: s, seed: t.Seed, crew: c, objective: objectiveOf(t.Task)}
 	used := make([]int, 0, t.X.Rows) // rows of t in use
 	b.y = make([]float64, 0, t.X.Rows)
 	for i := range t.X.Rows {
@@ -141,6 +143,9 @@ func filled(n int, x float64) []float64 {
 func (b *booster) boost(ctx context.Context, progress func(done, total int)) (*tree.Forest, error) {
 	trees := int(b.s.trees)
 	sampling := b.s.rowFraction < 1 || b.s.featureFraction < 1
+	if progress != nil {
+		progress(0, trees) // the bins are ready
+	}
 	for k := range trees {
 		nodes, err := b.tree(ctx, k)
 		if err != nil {

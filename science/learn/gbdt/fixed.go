@@ -94,7 +94,7 @@ func (e extent) rounding(s scales, root uint64, tree int) kernel.Rounding {
 
 // drawNoise draws the rows' noise, from the seed and the row's number so that it
 // does not depend on who draws it.
-func drawNoise(c crew, n int, root uint64) []uint64 {
+func drawNoise(c *crew, n int, root uint64) []uint64 {
 	key := seed.Stream(root, "gbdt/noise", 0).Uint64()
 	noise := make([]uint64, n)
 	c.blocks(n, func(begin, end int) {
@@ -107,7 +107,7 @@ func drawNoise(c crew, n int, root uint64) []uint64 {
 
 // tokenize writes the tokens of the rows, nil for all, and returns the sums
 // over them.
-func tokenize(ctx context.Context, c crew, k kernel.Set, dst []token, rows []uint32, grad, hess []float64, noise []uint64, r kernel.Rounding) sums {
+func tokenize(ctx context.Context, c *crew, k kernel.Set, dst []token, rows []uint32, grad, hess []float64, noise []uint64, r kernel.Rounding) sums {
 	part := make([]sums, (len(dst)+blockRows-1)/blockRows)
 	c.blocks(len(dst), func(begin, end int) {
 		if ctx.Err() != nil {

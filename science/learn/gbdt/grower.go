@@ -26,7 +26,7 @@ type node struct {
 type grower struct {
 	s       settings
 	m       *matrix
-	crew    crew
+	crew    *crew
 	kernel  kernel.Set
 	weights []float64 // nil: all ones
 	tokens  []token
@@ -108,7 +108,7 @@ func (g *grower) examine(ctx context.Context, small, large *node, inherited hist
 	found := make([][2]search, len(g.m.blocks))
 	tokens := g.tokens[small.begin:small.end]
 	work := (len(tokens) + 1024) * len(g.m.features)
-	g.crew.forWork(work).each(len(g.m.blocks), func(b int) {
+	g.crew.eachOf(work, len(g.m.blocks), func(b int) {
 		features := g.m.in(b)
 		count(ctx, g.kernel, &small.histogram[b], g.m.blocks[b], tokens, len(features))
 		if wanted[1] {
@@ -216,7 +216,7 @@ func (g *grower) weightOf(n *node) float64 {
 // walk adds the values of the leaves that rows fall into to their margins; the
 // bins of the rows' features are in columns. skip[r] leaves row r out; nil:
 // none.
-func walk(ctx context.Context, c crew, nodes []node, columns [][]uint8, margin []float64, skip []bool) {
+func walk(ctx context.Context, c *crew, nodes []node, columns [][]uint8, margin []float64, skip []bool) {
 	c.blocks(len(margin), func(begin, end int) {
 		if ctx.Err() != nil {
 			return

@@ -39,7 +39,7 @@ const sampledRows = 200_000
 
 // newMatrix bins the given rows of x: the rows row[0], row[1], ... become rows
 // 0, 1, ... of the matrix.
-func newMatrix(ctx context.Context, c crew, t learn.Train, row []int, limit int) (*matrix, error) {
+func newMatrix(ctx context.Context, c *crew, t learn.Train, row []int, limit int) (*matrix, error) {
 	sample := row
 	if len(row) > sampledRows {
 		sample = draw(row, sampledRows, seed.Stream(t.Seed, "gbdt/bins", 0))
@@ -107,14 +107,17 @@ func categoriesOf(t learn.Train, column int) int {
 	return t.Categories[column]
 }
 
-// shape divides the features into blocks of nearly equal width, and into one
-// block per worker at least where that leaves eight features or more to each.
-func (m *matrix) shape(c crew) {
+// shape divides the features into blocks of nearly equal width, as many for
+// each worker where that leaves six features or more to a block.
+func (m *matrix) shape(c *crew) {
 	n := len(m.features)
 	if n == 0 {
 		return
 	}
-	count := max((n+blockWidth-1)/blockWidth, min(c.workers, n/8))
+	count := max((n+blockWidth-1)/blockWidth, min(c.workers, n/6))
+	if even := (count + c.workers - 1) / c.workers * c.workers; n/even >= 6 {
+		count = even
+	}
 	m.perBlock = (n + count - 1) / count
 	for b := 0; b*m.perBlock < n; b++ {
 		m.blocks = append(m.blocks, make([]uint8, m.rows*blockWidth))
@@ -122,7 +125,7 @@ func (m *matrix) shape(c crew) {
 }
 
 // fill computes the bins of all rows, and notes missing and other values.
-func (m *matrix) fill(ctx context.Context, c crew, x learn.Matrix, row []int) error {
+func (m *matrix) fill(ctx context.Context, c *crew, x learn.Matrix, row []int) error {
 	tasks := (m.rows + blockRows - 1) / blockRows
 	special := make([][][2]bool, tasks) // per task and feature: missing seen, other seen
 	c.blocks(m.rows, func(begin, end int) {
@@ -171,7 +174,7 @@ func (m *matrix) fillFeature(k int, x learn.Matrix, row []int, begin, end int, s
 }
 
 // like returns the columns of other rows, cut into the bins of m.
-func (m *matrix) like(ctx context.Context, c crew, x learn.Matrix) ([][]uint8, error) {
+func (m *matrix) like(ctx context.Context, c *crew, x learn.Matrix) ([][]uint8, error) {
 	columns := make([][]uint8, len(m.features))
 	c.each(len(columns), func(k int) {
 		f := &m.features[k]

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"testing"
 
@@ -141,7 +142,9 @@ func TestTokens(t *testing.T) {
 				rows = append(rows, uint32(i))
 			}
 		}
-		sum := tokenize(context.Background(), crew{2}, k, tokens, rows, grad, hess, drawNoise(crew{2}, n, root), e.rounding(s, root, 3))
+		c := newCrew(2)
+		sum := tokenize(context.Background(), c, k, tokens, rows, grad, hess, drawNoise(c, n, root), e.rounding(s, root, 3))
+		c.close()
 		var g, h, exactG, exactH int64
 		for i, t0 := range tokens {
 			v := kernel.Sums(t0)
@@ -212,7 +215,7 @@ func TestPartition(t *testing.T) {
 			for _, leftSmaller := range []bool{true, false} {
 				rng := seed.Stream(uint64(n), "partition", workers)
 				cells := make([]uint8, n)
-				g := grower{crew: crew{workers}, kernel: kernel.Best(), tokens: make([]token, n), scratch: make([]token, n)}
+				g := grower{crew: newCrew(workers), kernel: kernel.Best(), tokens: make([]token, n), scratch: make([]token, n)}
 				if workers > 2 {
 					g.spare = make([]token, n)
 				}
@@ -227,12 +230,35 @@ func TestPartition(t *testing.T) {
 					side := 1 - goesLeft[cells[i]]
 					want[side] = append(want[side], g.tokens[i])
 				}
+				defer g.crew.close()
 				left := g.partition(0, n, cells, &goesLeft, leftSmaller)
 				if left != len(want[0]) || !slices.Equal(g.tokens, append(want[0], want[1]...)) {
 					t.Errorf("%d rows, %d workers: %d went left, want %d in order", n, workers, left, len(want[0]))
 				}
 			}
 		}
+	}
+}
+
+// A crew does every task once, whatever the number of tasks and workers, also
+// after it has been left alone long enough to sleep, and close ends it.
+func TestCrew(t *testing.T) {
+	t.Parallel()
+	for _, workers := range []int{1, 2, 3, 8} {
+		c := newCrew(workers)
+		for round := range 2000 {
+			times := make([]int, round%17)
+			c.each(len(times), func(task int) { times[task]++ })
+			for task, n := range times {
+				if n != 1 {
+					t.Fatalf("%d workers: task %d of %d ran %d times", workers, task, len(times), n)
+				}
+			}
+			for round%100 == 0 && int(c.sleeping.Load()) < min(workers, runtime.GOMAXPROCS(0))-1 {
+				runtime.Gosched()
+			}
+		}
+		c.close()
 	}
 }
 

@@ -1,3 +1,4 @@
+#include "go_asm.h"
 #include "textflag.h"
 
 // The even and the odd ones of 32 words: the lower and the upper halves of
@@ -312,5 +313,99 @@ next:
 	ADDQ $8, R8
 	DECQ R9
 	JNZ  tree
+	VZEROUPPER
+	RET
+
+// func rankRowAVX512(dst *uint16, row *float64, rankings *ranking, n int)
+TEXT ·rankRowAVX512(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), DI
+	MOVQ row+8(FP), SI
+	MOVQ rankings+16(FP), R8
+	MOVQ n+24(FP), CX
+	MOVL $0xffff, R13
+
+feature:
+	MOVQ ranking_feature(R8), AX
+	MOVQ ranking_numbers(R8), BX
+	MOVQ ranking_levels(R8), R9
+	VBROADCASTSD (SI)(AX*8), Z0
+	XORL R10, R10 // rank so far
+	XORL R11, R11 // level
+
+level:
+	MOVQ     ranking_start(R8)(R11*8), AX
+	SHLQ     $4, R10
+	ADDQ     R10, AX
+	LEAQ     (BX)(AX*8), AX
+	VCMPPD   $0x1e, (AX), Z0, K1 // value > number
+	VCMPPD   $0x1e, 64(AX), Z0, K2
+	KUNPCKBW K1, K2, K1
+	KMOVW    K1, R12
+	POPCNTL  R12, R12
+	ADDQ     R12, R10
+	INCQ     R11
+	CMPQ     R11, R9
+	JLT      level
+
+	VUCOMISD X0, X0
+	CMOVLPS  R13, R10
+	MOVW     R10, (DI)
+	ADDQ     $2, DI
+	ADDQ     $ranking__size, R8
+	DECQ     CX
+	JNZ      feature
+	VZEROUPPER
+	RET
+
+// func walkRowAVX512(numbers *[lanes]byte, columns *[256]byte, data *byte, right *uint64, steps int, wide bool)
+TEXT ·walkRowAVX512(SB), NOSPLIT, $0-41
+	MOVQ      numbers+0(FP), DI
+	MOVQ      columns+8(FP), BX
+	MOVQ      data+16(FP), SI
+	MOVQ      right+24(FP), DX
+	MOVQ      steps+32(FP), CX
+	VPXORQ    Z0, Z0, Z0
+	VMOVDQU64 (BX), Z16
+	VMOVDQU64 64(BX), Z17
+	CMPB      wide+40(FP), $0
+	JNE       wide
+
+narrowStep:
+	VMOVDQU64 (SI), Z1
+	VPERMI2B  Z17, Z16, Z1
+	KMOVQ     (DX), K2
+	VPCMPUB   $5, 64(SI), Z1, K1 // goes right
+	KORQ      K2, K1, K1
+	VPCMPEQB  128(SI), Z0, K1, K1 // and came here
+	VPADDB    192(SI), Z0, K1, Z0
+	ADDQ      $256, SI
+	ADDQ      $8, DX
+	DECQ      CX
+	JNZ       narrowStep
+	JMP       done
+
+wide:
+	VMOVDQU64 128(BX), Z18
+	VMOVDQU64 192(BX), Z19
+
+wideStep:
+	VMOVDQU64 (SI), Z1
+	VMOVDQA64 Z1, Z2
+	VPMOVB2M  Z1, K3
+	VPERMI2B  Z17, Z16, Z1
+	VPERMI2B  Z19, Z18, Z2
+	VMOVDQU8  Z2, K3, Z1
+	KMOVQ     (DX), K2
+	VPCMPUB   $5, 64(SI), Z1, K1
+	KORQ      K2, K1, K1
+	VPCMPEQB  128(SI), Z0, K1, K1
+	VPADDB    192(SI), Z0, K1, Z0
+	ADDQ      $256, SI
+	ADDQ      $8, DX
+	DECQ      CX
+	JNZ       wideStep
+
+done:
+	VMOVDQU64 Z0, (DI)
 	VZEROUPPER
 	RET

@@ -99,6 +99,8 @@ type segment struct {
 	sets   []setSplit
 	wide   []wideSplit
 	root   int32 // of the tree with too many leaves; -1 otherwise
+
+	setNodes []int32 // per set split, while compiling
 }
 
 // program is a forest in the form that kernels read.
@@ -106,7 +108,9 @@ type program struct {
 	rankings []ranking
 	codings  []coding
 	segments []segment
-	columns  int // of a block, those of the segments' set splits included
+	values   []float64 // of all segments
+	columns  int       // of a block, those of the segments' set splits included
+	row      *rowProgram
 }
 
 // compiler collects what the forest's splits need.
@@ -119,14 +123,18 @@ type compiler struct {
 	shared     int               // columns that outlive a segment
 	first      []int             // per node: number of the leftmost leaf below
 	leaves     []int             // per node: leaves below
+	valuesAt   []uint32          // per tree: where its leaf values begin; 0 if it is walked
+	setOf      map[int32]*setSplit
 }
 
 // compile returns nil if the forest needs more columns than are worth while.
-func compile(f *Forest) *program {
+// rows says whether the kernel scores single rows.
+func compile(f *Forest, rows bool) *program {
 	c := &compiler{
 		f: f, p: &program{}, thresholds: make([][]float64, f.Features),
 		ranked: map[[3]int]uint32{}, coded: map[int]uint32{},
 		first: make([]int, len(f.Feature)), leaves: make([]int, len(f.Feature)),
+		valuesAt: make([]uint32, len(f.Root)-1), setOf: map[int32]*setSplit{},
 	}
 	c.number()
 	c.shareColumns()
@@ -134,6 +142,9 @@ func compile(f *Forest) *program {
 		return nil
 	}
 	c.cut()
+	if rows {
+		c.p.row = c.compileRow()
+	}
 	return c.p
 }
 
@@ -229,12 +240,17 @@ func (c *compiler) place(n int32) (key [3]int, at byte) {
 func (c *compiler) cut() {
 	f := c.f
 	s := segment{root: -1}
-	sets, mostSets := 0, 0
+	sets, mostSets, valuesFrom := 0, 0, 0
 	end := func() {
 		if len(s.heads) > 0 {
+			for i := range s.sets {
+				c.setOf[s.setNodes[i]] = &s.sets[i]
+			}
+			s.setNodes = nil
+			s.values = c.p.values[valuesFrom:]
 			c.p.segments = append(c.p.segments, s)
 		}
-		s, sets = segment{root: -1}, 0
+		s, sets, valuesFrom = segment{root: -1}, 0, len(c.p.values)
 	}
 	for t := range len(f.Root) - 1 {
 		root := f.Root[t]
@@ -257,6 +273,12 @@ func (c *compiler) cut() {
 		mostSets = max(mostSets, sets)
 	}
 	end()
+	valuesFrom = 0
+	for i := range c.p.segments { // the array has moved while it grew
+		n := len(c.p.segments[i].values)
+		c.p.segments[i].values = c.p.values[valuesFrom:][:n:n]
+		valuesFrom += n
+	}
 	c.p.columns = c.shared + mostSets
 }
 
@@ -269,12 +291,13 @@ func (c *compiler) addTree(s *segment, t, sets int) {
 	for h.values < int32(c.leaves[root]) {
 		h.values = map[int32]int32{32: 64, 64: 256}[h.values]
 	}
-	base := len(s.values)
+	base := len(c.p.values)
+	c.valuesAt[t] = uint32(base)
 	s.heads = append(s.heads, h)
-	s.values = append(s.values, make([]float64, h.values)...)
+	c.p.values = append(c.p.values, make([]float64, h.values)...)
 	for n := root; n < f.Root[t+1]; n++ {
 		if f.Left[n] < 0 {
-			s.values[base+c.first[n]] = f.Value[n]
+			c.p.values[base+c.first[n]] = f.Value[n]
 			continue
 		}
 		sp := split{at: 1, first: byte(c.first[n]), skip: byte(c.leaves[f.Left[n]])}
@@ -306,7 +329,7 @@ func (c *compiler) addSet(s *segment, n int32, to uint32) {
 	if c.f.MissingLeft[n] {
 		op.left[missingCode/8] |= 1 << (missingCode % 8)
 	}
-	s.sets = append(s.sets, op)
+	s.sets, s.setNodes = append(s.sets, op), append(s.setNodes, n)
 }
 
 // narrow reports whether all codes of the set are below knownCodes.

@@ -42,6 +42,12 @@ var avx512 = kernel{
 			treesAVX512(&acc[g*lanes], colsAt(cols, g), &heads[0], len(heads), first(splits), &values[0])
 		}
 	},
+	rankRow: func(dst []uint16, row []float64, rankings []ranking) {
+		rankRowAVX512(&dst[0], &row[0], &rankings[0], len(rankings))
+	},
+	walkRow: func(numbers *[lanes]byte, columns *[256]byte, data []byte, right []uint64, steps int, wide bool) {
+		walkRowAVX512(numbers, columns, &data[0], &right[0], steps, wide)
+	},
 }
 
 var avx2 = kernel{
@@ -82,6 +88,12 @@ func colsAt(cols []uint64, g int) *uint64 {
 
 //go:noescape
 func rankAVX512(dst *[lanes]uint16, x *float64, stride, n int, numbers *float64, start *[4]int, levels int)
+
+//go:noescape
+func rankRowAVX512(dst *uint16, row *float64, rankings *ranking, n int)
+
+//go:noescape
+func walkRowAVX512(numbers *[lanes]byte, columns *[256]byte, data *byte, right *uint64, steps int, wide bool)
 
 //go:noescape
 func rankAVX2(dst *[lanes]uint16, x *float64, stride, n int, numbers *float64, start *[4]int, levels int)

@@ -35,7 +35,9 @@ type Scorer struct {
 	name   Kernel
 	kernel *kernel
 	p      *program
-	pool   sync.Pool // of *block
+	row    *rowProgram // nil if a row is walked
+	pool   sync.Pool   // of *block
+	rows   sync.Pool   // of *rowScratch
 }
 
 // block is the working memory of up to blockRows rows.
@@ -61,7 +63,12 @@ func NewScorerFor(f *Forest, k Kernel) (*Scorer, error) {
 	if err := checkKernel(k); err != nil {
 		return nil, err
 	}
-	s := &Scorer{f: f, name: k, kernel: kernelNamed(k), p: compile(f)}
+	s := &Scorer{f: f, name: k, kernel: kernelNamed(k)}
+	s.p = compile(f, s.kernel.walkRow != nil)
+	if s.p != nil {
+		s.row = s.p.row
+	}
+	s.rows.New = s.newRowScratch
 	s.pool.New = func() any {
 		return &block{cols: make([]uint64, s.p.columns*blockWords)}
 	}
@@ -73,7 +80,12 @@ func (s *Scorer) Kernel() Kernel { return s.name }
 
 // Margin returns the margin of one row, with the bits of [Forest.Margin]. It
 // does not allocate.
-func (s *Scorer) Margin(row []float64) float64 { return s.f.Margin(row) }
+func (s *Scorer) Margin(row []float64) float64 {
+	if s.row == nil {
+		return s.f.Margin(row)
+	}
+	return s.scoreRow(row)
+}
 
 // fewRows is below how many rows a block does not pay.
 const fewRows = 8

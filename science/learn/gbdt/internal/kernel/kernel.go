@@ -19,7 +19,7 @@
 // # Why assembly
 //
 // Rows of a deep node are scattered over the table. Asking for the cells of
-// the row that comes 16 tokens later hides nearly all of the wait for memory,
+// the row that comes 24 tokens later hides nearly all of the wait for memory,
 // and there is no way to ask in Go. That alone makes counting several times
 // faster; the loops themselves are nearly what the compiler would write.
 //

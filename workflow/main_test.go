@@ -131,7 +131,7 @@ data:
   time: applied_at
   id: application_id
   protected: [age]
-model: {interpretable: true, budget: 60s}
+model: {interpretable: true, budget: 1h}
 gates: {auc: ">= 0.8"}
 monitor: {window: 500}
 `

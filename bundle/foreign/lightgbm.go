@@ -230,6 +230,9 @@ func (r *lightgbm) categories(info []string, tail []byte) error {
 		var texts []string
 		if r.texted {
 			texts = lists[k]
+			if highest := highestCode(info[j]); highest >= len(texts) {
+				return fmt.Errorf("pandas_categorical: has %d categories for column %q, whose trees know a category number %d", len(texts), r.model.Columns[j].Name, highest)
+			}
 			codes = make([]int64, len(texts))
 			for i := range codes {
 				codes[i] = int64(i)
@@ -244,6 +247,16 @@ func (r *lightgbm) categories(info []string, tail []byte) error {
 		}
 	}
 	return nil
+}
+
+// highestCode returns the last code of "0:3:12", which is in order; -1 if there
+// is none.
+func highestCode(info string) int {
+	n, err := strconv.Atoi(info[strings.LastIndexByte(info, ':')+1:])
+	if err != nil {
+		return -1
+	}
+	return n
 }
 
 // categoryBytes is about what a category takes beside its text.

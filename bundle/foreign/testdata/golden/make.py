@@ -31,7 +31,7 @@ def table(n, seed, unseen):
         "debt": np.where(r.random(n) < .3, 0.0, r.normal(0, 1, n)),
         "age": r.integers(18, 80, n).astype(float),
         "town": r.choice(towns + (["Paris"] if unseen else []), n),
-        "grade": r.integers(0, 9 + 4 * unseen, n) * 3.0,
+        "grade": r.integers(0, 13 + 4 * unseen, n) * 3.0,
         "tiny": r.choice([0, 1e-36, -1e-36, 1e-35, -1e-35, 2e-35, -2e-35, 1, -1], n),
         "constant": 7.0,
     })
@@ -144,9 +144,9 @@ def xgboost(name, x, t, target, types=None, trees=5, ubj=False, **params):
     base = np.float32(model["learner_model_param"]["base_score"].strip("[]"))
     objective = model["objective"]["name"]
     if objective == "binary:logistic":
-        base = -np.log(np.float32(1) / base - np.float32(1))
+        base = np.float32(-math.log(np.float32(1) / base - np.float32(1)))
     elif objective == "count:poisson":
-        base = np.log(base)
+        base = np.float32(math.log(base))
     exact = np.full(len(t), float(base))  # the leaves of XGBoost, added in float64
     for k, tree in enumerate(model["gradient_booster"]["model"]["trees"]):
         exact += np.array(tree["split_conditions"], dtype=np.float32).astype(float)[leaves[:, k]]

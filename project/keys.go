@@ -117,7 +117,7 @@ func vocabulary() []key {
 		"How many reasons an answer carries at most.",
 		func(r *reader, n ast.Node, p *Project) { r.whole(n, &p.Decision.Reasons, 0, 10) })
 	add("decision.reason_texts", "a map from column to text", "",
-		"The plain sentence for each column when it is a reason.",
+		"The plain sentence for each column when it is a reason for `positive`. A reason for `negative` names the column and its value.",
 		func(r *reader, n ast.Node, p *Project) { r.reasonTexts(n, &p.Decision.ReasonTexts) })
 
 	add("gates", "a map from metric to a rule such as `\">= 0.80\"`", "",

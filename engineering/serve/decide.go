@@ -106,7 +106,10 @@ func finite(margin, score []float64) error {
 
 // reasons returns why a row was decided as it was: the columns that pushed
 // towards the decision. Where nothing is decided, in a regression, the columns
-// count that moved the value most in either direction. Never nil.
+// count that moved the value most in either direction. The project's sentences
+// are written for the positive class, a default or a churn: a decision for the
+// other class gets column and value, since "previous defaults on record" is no
+// reason to lend. Never nil.
 func reasons(b *bundle.Bundle, row []float64, decision string) []bundle.Reason {
 	most, texts := b.Manifest.Reasons, b.Manifest.Texts
 	var out []bundle.Reason
@@ -119,7 +122,11 @@ func reasons(b *bundle.Bundle, row []float64, decision string) []bundle.Reason {
 		})
 		out = out[:min(most, len(out))]
 	} else {
-		out = b.Reasons(row, most, decision == b.Decision.Positive, texts)
+		positive := decision == b.Decision.Positive
+		if !positive {
+			texts = nil
+		}
+		out = b.Reasons(row, most, positive, texts)
 	}
 	return slices.DeleteFunc(out, func(r bundle.Reason) bool { return math.IsInf(r.Contribution, 0) })
 }

@@ -70,7 +70,7 @@ type (
 		Values  []int8 `json:"values"`
 	}
 	xgboostTreeText struct {
-		BaseWeights  []float32         `json:"base_weights"`
+		BaseWeights  []real            `json:"base_weights"`
 		Categories   []int             `json:"categories"`
 		CatNodes     []int             `json:"categories_nodes"`
 		CatSegments  []int             `json:"categories_segments"`
@@ -78,16 +78,28 @@ type (
 		DefaultLeft  []int             `json:"default_left"`
 		ID           int               `json:"id"`
 		Left         []int             `json:"left_children"`
-		LossChanges  []float32         `json:"loss_changes"`
+		LossChanges  []real            `json:"loss_changes"`
 		Parents      []int             `json:"parents"`
 		Right        []int             `json:"right_children"`
-		Conditions   []float32         `json:"split_conditions"`
+		Conditions   []real            `json:"split_conditions"`
 		SplitIndices []int             `json:"split_indices"`
 		SplitType    []int             `json:"split_type"`
-		SumHessian   []float32         `json:"sum_hessian"`
+		SumHessian   []real            `json:"sum_hessian"`
 		Param        map[string]string `json:"tree_param"`
 	}
 )
+
+// real is a float32 as XGBoost's reader wants it: 1 is an integer there, 1E0 a
+// number.
+type real float32
+
+// MarshalJSON writes the shortest number with an exponent.
+func (x real) MarshalJSON() ([]byte, error) {
+	if v := float64(x); math.IsNaN(v) || math.IsInf(v, 0) {
+		return nil, fmt.Errorf("%v is not a number of JSON", v)
+	}
+	return strconv.AppendFloat(nil, float64(x), 'E', -1, 32), nil
+}
 
 func writeXGBoost(m *bundle.Model) ([]byte, error) {
 	s, err := newSource(m, step.Number, step.Float32)
@@ -149,16 +161,16 @@ func (s *source) xgboostTree(t int, lo, hi int32, codes [][]int) (xgboostTreeTex
 	const noParent = math.MaxInt32
 	f, n := s.forest, int(hi-lo)
 	out := xgboostTreeText{ID: t, Categories: []int{}, CatNodes: []int{}, CatSegments: []int{}, CatSizes: []int{},
-		BaseWeights: make([]float32, n), LossChanges: make([]float32, n), DefaultLeft: make([]int, n), Left: make([]int, n), Right: make([]int, n),
-		Parents: make([]int, n), Conditions: make([]float32, n), SplitIndices: make([]int, n), SplitType: make([]int, n), SumHessian: make([]float32, n),
+		BaseWeights: make([]real, n), LossChanges: make([]real, n), DefaultLeft: make([]int, n), Left: make([]int, n), Right: make([]int, n),
+		Parents: make([]int, n), Conditions: make([]real, n), SplitIndices: make([]int, n), SplitType: make([]int, n), SumHessian: make([]real, n),
 		Param: map[string]string{"num_deleted": "0", "num_feature": strconv.Itoa(len(s.fields)), "num_nodes": strconv.Itoa(n), "size_leaf_vector": "0"}}
 	queue := []int32{lo} // the node at place k of the file
 	out.Parents[0] = noParent
 	for k := 0; k < len(queue); k++ {
 		i := queue[k]
-		out.SumHessian[k] = float32(f.Cover[i])
+		out.SumHessian[k] = real(f.Cover[i])
 		if f.Left[i] < 0 {
-			v := float32(s.value(i, t == 0))
+			v := real(s.value(i, t == 0))
 			if math.IsInf(float64(v), 0) {
 				return out, fmt.Errorf("the leaf value %v is beyond float32", f.Value[i])
 			}
@@ -180,7 +192,7 @@ func (s *source) xgboostTree(t int, lo, hi int32, codes [][]int) (xgboostTreeTex
 			out.CatNodes, out.CatSegments = append(out.CatNodes, k), append(out.CatSegments, len(out.Categories))
 			out.CatSizes, out.Categories = append(out.CatSizes, len(set)), append(out.Categories, set...)
 		} else {
-			x := above(f.Threshold[i])
+			x := real(above(f.Threshold[i]))
 			if math.IsInf(float64(x), 0) {
 				return out, fmt.Errorf("column %q is split at %v, which is no float32", s.fields[column].Name, f.Threshold[i])
 			}

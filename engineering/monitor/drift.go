@@ -56,6 +56,10 @@ func (m *Monitor) compare(r *Report, now *data.Profile) {
 	if m.base[score] != nil {
 		r.Score = &columns[score]
 	}
+	if len(tested) == 0 {
+		r.Sentences = []string{fmt.Sprintf("The bundle has no profile of its training data, so there is nothing to compare these %d decisions with.", r.Decisions)}
+		return
+	}
 	r.conclude(columns, sure)
 }
 

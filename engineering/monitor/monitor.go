@@ -119,7 +119,9 @@ type Monitor struct {
 const ScoreColumn = "score"
 
 // New returns a monitor of b's decisions. It returns an error if a setting
-// makes no sense or if the bundle's profile does not describe its inputs.
+// makes no sense or if the bundle's profile does not describe its inputs. A
+// bundle without any profile, as an import without data makes, is watched
+// without a comparison: its reports count decisions and missing values.
 // Scores are watched only if the bundle has a profile of the holdout's.
 func New(b *bundle.Bundle, opt Options) (*Monitor, error) {
 	if err := opt.complete(); err != nil {
@@ -132,6 +134,11 @@ func New(b *bundle.Bundle, opt Options) (*Monitor, error) {
 	m := &Monitor{opt: opt, bundle: b, layout: layout}
 	for _, f := range layout.Fields() {
 		base := b.Profile.Column(f.Name)
+		if base == nil && len(b.Profile.Columns) == 0 {
+			m.fields = append(m.fields, data.Field{Name: f.Name, Kind: f.Kind})
+			m.base = append(m.base, nil)
+			continue
+		}
 		if base == nil {
 			return nil, fmt.Errorf("monitor: the bundle's profile has no column %q", f.Name)
 		}

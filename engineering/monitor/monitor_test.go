@@ -180,6 +180,20 @@ func TestOddColumns(t *testing.T) {
 	}
 }
 
+// A bundle without a profile, such as an imported model, is watched but has
+// nothing to be compared with.
+func TestNoProfile(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(1, 1))
+	b := *trained(lender(), 1000, rng)
+	b.Profile, b.Scores = data.Profile{}, data.ColumnProfile{}
+	m := watch(t, &b, monitor.Options{Window: project.Window{Decisions: 200}})
+	r := observe(m, lender(), 200, rng)
+	if r == nil || r.Alarm || r.Score != nil || r.Decisions != 200 || len(r.Sentences) != 1 || !strings.Contains(r.Sentences[0], "no profile") {
+		t.Errorf("report %+v", r)
+	}
+}
+
 func TestFirstTimeIsNoAlarm(t *testing.T) {
 	t.Parallel()
 	before := []column{number("income", normal(0, 1)), number("age", normal(0, 1))}

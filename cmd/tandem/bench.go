@@ -1,0 +1,108 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tandem-ml/tandem/workflow"
+)
+
+func (s *shared) benchCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "bench train|score", GroupID: "engineering", Args: cobra.NoArgs,
+		Short: "Measure how fast trees are trained and scored",
+		RunE: func(c *cobra.Command, _ []string) error {
+			return workflow.Usagef("say what to measure: bench train or bench score")
+		},
+	}
+	for _, sub := range []*cobra.Command{s.benchTrainCommand(), s.benchScoreCommand()} {
+		sub.Args = usage(sub.Args)
+		c.AddCommand(sub)
+	}
+	return c
+}
+
+func (s *shared) benchTrainCommand() *cobra.Command {
+	o := workflow.BenchTrainOptions{Trees: 100, Leaves: 31, Threads: runtime.GOMAXPROCS(0)}
+	c := &cobra.Command{
+		Use: "train --data FILE --target COLUMN", Args: cobra.NoArgs,
+		Short: "Train one booster and say how long each part of it took",
+		Long: `Train reads FILE, trains one booster (learning rate 0.1, 255 bins, 20 rows in a
+leaf at least) on its first four fifths, or on all of it with --test, and measures
+it on the rest. read_s ends with plain columns in memory; bin_s is all that looks
+at values before the first tree; boost_s is growing.`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			switch {
+			case o.Data == "" || o.Target == "":
+				return workflow.Usagef("bench train needs --data FILE and --target COLUMN")
+			case o.Trees < 1 || o.Leaves < 2:
+				return workflow.Usagef("--trees must be 1 or more and --leaves 2 or more")
+			case o.Threads < 1:
+				return workflow.Usagef("--threads must be 1 or more")
+			}
+			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(o.Threads))
+			r, err := workflow.BenchTrain(c.Context(), o)
+			if err != nil {
+				return err
+			}
+			if s.json {
+				return s.print(r)
+			}
+			s.say("%d rows x %d columns, %d trees of %d leaves, %d threads", r.Rows, r.Cols, o.Trees, o.Leaves, r.Threads)
+			s.say("read %.3f s, bin %.3f s, boost %.3f s, all %.3f s; peak %.0f MB", r.Read, r.Bin, r.Boost, r.Total, r.PeakMB)
+			if r.RMSE != nil {
+				s.say("RMSE %.6g on rows not trained on", *r.RMSE)
+			} else {
+				s.say("AUC %.6f, log loss %.6f on rows not trained on", *r.AUC, *r.LogLoss)
+			}
+			return nil
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&o.Data, "data", "", "the table to train on")
+	f.StringVar(&o.Target, "target", "", "the column to predict")
+	f.StringVar(&o.Test, "test", "", "the table to measure on, instead of the last fifth of --data")
+	f.IntVar(&o.Trees, "trees", o.Trees, "how many trees")
+	f.IntVar(&o.Leaves, "leaves", o.Leaves, "leaves of a tree at most")
+	f.IntVar(&o.Threads, "threads", o.Threads, "how many processors to use")
+	f.Uint64Var(&o.Seed, "seed", 0, "the seed of everything random")
+	return c
+}
+
+func (s *shared) benchScoreCommand() *cobra.Command {
+	var source string
+	threads := runtime.GOMAXPROCS(0)
+	c := &cobra.Command{
+		Use: "score BUNDLE --data FILE", Args: cobra.ExactArgs(1),
+		Short: "Score a table again and again and say how fast: as a whole, row by row, with reasons",
+		RunE: func(c *cobra.Command, args []string) error {
+			switch {
+			case source == "":
+				return workflow.Usagef("bench score needs --data FILE")
+			case threads < 1:
+				return workflow.Usagef("--threads must be 1 or more")
+			}
+			b, err := open(args[0])
+			if err != nil {
+				return err
+			}
+			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(threads))
+			r, err := workflow.BenchScore(c.Context(), b, source, threads, workflow.Options{Talk: s.talk()})
+			if err != nil {
+				return err
+			}
+			if s.json {
+				return s.print(r)
+			}
+			line := func(l workflow.Latency) string { return fmt.Sprintf("p50 %.2f us, p99 %.2f us", l.P50, l.P99) }
+			s.say("batch            %.0f rows/s on %d threads", r.Batch.RowsPerSecond, r.Threads)
+			s.say("one row          %s\nwith reasons     %s", line(r.Row), line(r.Reasons))
+			return nil
+		},
+	}
+	c.Flags().StringVar(&source, "data", "", "the table to score")
+	c.Flags().IntVar(&threads, "threads", threads, "how many processors to use")
+	return c
+}

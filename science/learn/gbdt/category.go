@@ -13,7 +13,7 @@ func (q *search) oneVsRest(k int, f *feature, h *[256]sums) {
 		if hl < q.minHessian || hess-hl < q.minHessian {
 			continue
 		}
-		gain := worth(gl, hl+q.lambda) + worth(g-gl, hess-hl+q.lambda) - q.parent
+		gain := q.side(gl, hl+q.lambda) + q.side(g-gl, hess-hl+q.lambda) - q.parent
 		if gain > q.best.gain {
 			q.keep(k, h, []uint8{bin}, gain, false)
 		}
@@ -59,7 +59,7 @@ func (q *search) stretches(k int, order []uint8, h *[256]sums) {
 		}
 		step = 0
 		gl := gradientOf(left)
-		gain := worth(gl, hl+lambda) + worth(g-gl, hr+lambda) - q.parent
+		gain := q.side(gl, hl+lambda) + q.side(g-gl, hr+lambda) - q.parent
 		if gain > q.best.gain {
 			q.keep(k, h, order[:i+1], gain, true)
 		}

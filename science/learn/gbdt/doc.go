@@ -3,8 +3,8 @@
 //
 // # Idea
 //
-// For every row the loss (log loss for binary tasks, squared error for
-// regression) has a gradient g and a hessian h at the current margin. A leaf
+// For every row the loss (log loss for binary tasks, squared error or another
+// for regression) has a gradient g and a hessian h at the current margin. A leaf
 // that holds the rows S best moves their margins by
 //
 //	value = -G / (H + lambda),   G = sum of g over S,   H = sum of h over S
@@ -28,7 +28,9 @@
 // number of workers. Only the smaller child of a split is counted; the larger
 // is parent minus smaller, exactly. Rounding to fixed point is random but
 // derived from the seed and the row's number, so that many small gradients are
-// not lost; leaf values are computed from the unrounded gradients.
+// not lost; leaf values are computed from the unrounded gradients. The loops
+// over rows are assembly where the processor allows and Go elsewhere, with the
+// same bits (package kernel).
 //
 // # Words
 //
@@ -58,6 +60,6 @@
 //
 // # What it does not do
 //
-// No multiclass, ranking or quantile losses, no bundling of exclusive
-// features, no monotone constraints.
+// No multiclass or ranking losses: a bundle's member has one margin. No
+// bundling of exclusive features.
 package gbdt

@@ -2,17 +2,18 @@ package gbdt
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"runtime"
 
 	"github.com/tandem-ml/tandem/bundle"
 	"github.com/tandem-ml/tandem/bundle/tree"
-	"github.com/tandem-ml/tandem/data/seed"
 	"github.com/tandem-ml/tandem/science/learn"
 	"github.com/tandem-ml/tandem/science/learn/gbdt/internal/kernel"
 )
 
 // Learner learns gradient-boosted trees for binary tasks (log loss) and
-// regression (squared error). The zero value is ready to use.
+// regression (squared error, or another loss by the setting "objective"). The zero value is ready to use.
 type Learner struct{}
 
 var _ learn.Learner = Learner{}
@@ -24,7 +25,7 @@ func (Learner) Name() string { return "gbdt" }
 // are, categories as codes.
 func (Learner) Input() learn.Input { return learn.Raw }
 
-// Fit trains on t with the settings p; [Params] lists them.
+// Fit trains on t with the settings p; [Params], [Words] and [Lists] list them.
 //
 // The member has Trees set: Base is the log odds (binary) or mean (regression)
 // of the labels, Cover the weight of the training rows, thresholds are values
@@ -44,6 +45,24 @@ func (Learner) Input() learn.Input { return learn.Raw }
 //
 // Memory: two to three bytes per value and about 70 per row, besides t.
 func (Learner) Fit(ctx context.Context, t learn.Train, p learn.Params) (bundle.Member, error) {
+	return fit(ctx, t, p, nil)
+}
+
+// Continue is [Learner.Fit] that goes on from the forest of an earlier fit with
+// the same features: it grows up to "trees" further ones, and the result holds
+// both. The rows, weights and settings may be others; the base stays the
+// forest's. With the same rows, seed and settings, 60 trees continued by 40 are
+// 100 trees to the last bit.
+//
+// It returns an error if from has another number of features, and those of Fit.
+func Continue(ctx context.Context, t learn.Train, p learn.Params, from *tree.Forest) (bundle.Member, error) {
+	if from.Features != t.X.Cols {
+		return bundle.Member{}, fmt.Errorf("gbdt: the forest to continue has %d features, the table %d", from.Features, t.X.Cols)
+	}
+	return fit(ctx, t, p, from)
+}
+
+func fit(ctx context.Context, t learn.Train, p learn.Params, from *tree.Forest) (bundle.Member, error) {
 	s, err := parse(p)
 	if err != nil {
 		return bundle.Member{}, err
@@ -51,13 +70,24 @@ func (Learner) Fit(ctx context.Context, t learn.Train, p learn.Params) (bundle.M
 	if err := check(t); err != nil {
 		return bundle.Member{}, err
 	}
+	if err := errors.Join(s.fits(t.Task, t.X.Cols, t.Categories), s.checkLabels(t.Y, t.W)); err != nil {
+		return bundle.Member{}, err
+	}
+	if s.positiveWeight != 1 {
+		t.W = s.weightClasses(t.Y, t.W)
+		if t.Valid != nil {
+			valid := *t.Valid
+			valid.W = s.weightClasses(valid.Y, valid.W)
+			t.Valid = &valid
+		}
+	}
 	workers := t.Workers
 	if workers <= 0 {
 		workers = runtime.GOMAXPROCS(0)
 	}
 	c := newCrew(workers)
 	defer c.close()
-	b, err := newBooster(ctx, c, t, s)
+	b, err := newBooster(ctx, c, t, s, from)
 	if err != nil {
 		return bundle.Member{}, err
 	}
@@ -75,19 +105,21 @@ type booster struct {
 	crew      *crew
 	objective objective
 	grower    grower
-	rows      []uint32 // all rows of the matrix, to sample from; nil: no sampling
+	rows      []uint32 // to sample from, or what was sampled; nil: no sampling
 	y, w      []float64
 	margin    []float64
 	grad      []float64
 	hess      []float64
 	noise     []uint64
-	inSample  []bool // rows of the current tree; nil: all
+	inSample  []bool    // rows of the current tree; nil: all
+	scaled    []float64 // their weights over their chances, if these differ; else nil
 	builder   *builder
+	done      int         // trees that the forest to continue has
 	valid     *validation // nil: none
 }
 
-func newBooster(ctx context.Context, c *crew, t learn.Train, s settings) (*booster, error) {
-	b := &booster{s: s, seed: t.Seed, crew: c, objective: objectiveOf(t.Task)}
+func newBooster(ctx context.Context, c *crew, t learn.Train, s settings, from *tree.Forest) (*booster, error) {
+	b := &booster{s: s, seed: t.Seed, crew: c, objective: s.loss(t.Task)}
 	used := make([]int, 0, t.X.Rows) // rows of t in use
 	b.y = make([]float64, 0, t.X.Rows)
 	for i := range t.X.Rows {
@@ -99,183 +131,61 @@ func newBooster(ctx context.Context, c *crew, t learn.Train, s settings) (*boost
 			}
 		}
 	}
-	m, err := newMatrix(ctx, b.crew, t, used, int(s.bins))
+	m, err := newMatrix(ctx, c, t, used, int(s.bins))
 	if err != nil {
 		return nil, err
 	}
 	n := len(used)
-	if s.rowFraction < 1 {
-		b.rows = make([]uint32, n)
+	b.margin = make([]float64, n)
+	b.grad, b.hess = make([]float64, n), make([]float64, n)
+	b.noise = drawNoise(c, n, t.Seed)
+	b.grower = grower{s: s, m: m, crew: c, kernel: kernel.Best(), weights: b.w,
+		tokens: make([]token, n), scratch: make([]token, n), leafOf: make([]uint16, n), pool: pool{blocks: len(m.blocks)},
+		monotone: m.directions(s.monotone), groups: m.groupsOf(s.interactions)}
+	if c.workers > 2 {
+		b.grower.spare = make([]token, n)
+	}
+	if s.rowFraction < 1 || s.gradientFraction < 1 {
+		b.inSample, b.rows = make([]bool, n), make([]uint32, n)
 		for i := range b.rows {
 			b.rows[i] = uint32(i)
 		}
 	}
-	base := b.objective.base(b.y, b.w)
-	b.margin = filled(n, base)
-	b.grad, b.hess = make([]float64, n), make([]float64, n)
-	b.noise = drawNoise(b.crew, n, t.Seed)
-	b.grower = grower{s: s, m: m, crew: b.crew, kernel: kernel.Best(), weights: b.w,
-		tokens: make([]token, n), scratch: make([]token, n), leafOf: make([]uint16, n), pool: pool{blocks: len(m.blocks)}}
-	if b.crew.workers > 2 {
-		b.grower.spare = make([]token, n)
+	if s.gradientFraction < 1 {
+		b.scaled = make([]float64, n)
+		b.grower.weights = b.scaled
 	}
-	b.builder = newBuilder(t.X.Cols, base)
-	if t.Valid != nil && s.earlyStoppingRounds > 0 {
-		columns, err := m.like(ctx, b.crew, t.Valid.X)
-		if err != nil {
-			return nil, err
+	if from == nil {
+		from = &tree.Forest{Features: t.X.Cols, Base: b.objective.base(b.y, b.w), Root: []int32{0}}
+	}
+	b.builder, b.done = newBuilder(from), len(from.Root)-1
+	for i, r := range used {
+		b.margin[i] = from.Base
+		if b.done > 0 {
+			b.margin[i] = from.Margin(t.X.Row(r))
 		}
-		b.valid = &validation{columns: columns, y: t.Valid.Y, w: t.Valid.W, margin: filled(t.Valid.X.Rows, base)}
-		b.valid.best = b.objective.mean(b.valid.margin, b.valid.y, b.valid.w)
 	}
+	if t.Valid == nil || s.earlyStoppingRounds == 0 {
+		return b, nil
+	}
+	v := &validation{y: t.Valid.Y, w: t.Valid.W, margin: make([]float64, t.Valid.X.Rows), bestTrees: b.done}
+	if v.columns, err = m.like(ctx, c, t.Valid.X); err != nil {
+		return nil, err
+	}
+	from.Margins(v.margin, t.Valid.X.Data)
+	v.best = b.objective.mean(v.margin, v.y, v.w)
+	b.valid = v
 	return b, nil
 }
 
-func filled(n int, x float64) []float64 {
-	s := make([]float64, n)
-	for i := range s {
-		s[i] = x
-	}
-	return s
-}
-
-// boost grows the trees.
-func (b *booster) boost(ctx context.Context, progress func(done, total int)) (*tree.Forest, error) {
-	trees := int(b.s.trees)
-	sampling := b.s.rowFraction < 1 || b.s.featureFraction < 1
-	if progress != nil {
-		progress(0, trees) // the bins are ready
-	}
-	for k := range trees {
-		nodes, err := b.tree(ctx, k)
-		if err != nil {
-			return nil, err
-		}
-		if len(nodes) > 1 {
-			b.builder.add(nodes, b.grower.m)
-			if b.valid != nil && b.valid.done(ctx, b, nodes) {
-				break
-			}
-		} else if !sampling {
-			break // the next tree would see the same gradients
-		}
-		if progress != nil {
-			progress(k+1, trees)
+// weightClasses multiplies the weights of the rows with label 1.
+func (s *settings) weightClasses(y, w []float64) []float64 {
+	weights := make([]float64, len(y))
+	for i, label := range y {
+		weights[i] = weight(w, i)
+		if label == 1 {
+			weights[i] = float64(weights[i] * s.positiveWeight)
 		}
 	}
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	if b.valid != nil {
-		return b.builder.first(b.valid.bestTrees), nil
-	}
-	return b.builder.first(b.builder.trees()), nil
-}
-
-// tree grows tree k and moves the margins. A tree of one node means that there
-// was nothing to gain; the margins are then unchanged.
-func (b *booster) tree(ctx context.Context, k int) ([]node, error) {
-	n := len(b.margin)
-	g, kernels := &b.grower, b.grower.kernel
-	rows := b.sample(k)
-	parts := make([]kernel.Extent, (n+blockRows-1)/blockRows)
-	b.crew.blocks(n, func(begin, end int) {
-		if ctx.Err() != nil {
-			return
-		}
-		grad, hess := b.grad[begin:end], b.hess[begin:end]
-		b.objective.gradients(kernels, grad, hess, b.margin[begin:end], b.y[begin:end], part(b.w, begin, end))
-		if rows == nil {
-			e := kernel.NewExtent()
-			kernels.Measure(&e, grad, hess)
-			parts[begin/blockRows] = e
-		}
-	})
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	if rows != nil {
-		n = len(rows)
-		parts = []kernel.Extent{kernel.NewExtent()}
-		measureRows(kernels, &parts[0], b.grad, b.hess, rows)
-	}
-	total := fold(parts)
-	if total.maxG == 0 || total.maxH == 0 || len(g.m.features) == 0 {
-		return nil, nil
-	}
-	g.tokens = g.tokens[:n]
-	scale := total.scales(n)
-	sum := tokenize(ctx, b.crew, kernels, g.tokens, rows, b.grad, b.hess, b.noise, total.rounding(scale, b.seed, k))
-	nodes, err := g.grow(ctx, sum, scale, b.features(k))
-	if err != nil || len(nodes) < 2 {
-		return nil, err
-	}
-	g.settle(nodes, b.grad, b.hess, b.margin)
-	if b.inSample != nil {
-		columns := make([][]uint8, len(g.m.features))
-		for i := range columns {
-			columns[i] = g.m.features[i].cells
-		}
-		walk(ctx, b.crew, nodes, columns, b.margin, b.inSample)
-	}
-	return nodes, ctx.Err()
-}
-
-// part returns w[begin:end], or nil for nil.
-func part(w []float64, begin, end int) []float64 {
-	if w == nil {
-		return nil
-	}
-	return w[begin:end]
-}
-
-// sample draws the rows that tree k is fitted to; nil: all.
-func (b *booster) sample(k int) []uint32 {
-	if b.rows == nil {
-		return nil
-	}
-	rows := draw(b.rows, share(len(b.rows), b.s.rowFraction), seed.Stream(b.seed, "gbdt/rows", k))
-	if b.inSample == nil {
-		b.inSample = make([]bool, len(b.rows))
-	}
-	clear(b.inSample)
-	for _, r := range rows {
-		b.inSample[r] = true
-	}
-	return rows
-}
-
-// features draws the features that tree k may use.
-func (b *booster) features(k int) []bool {
-	n := len(b.grower.m.features)
-	allowed, all := make([]bool, n), make([]int, n)
-	for i := range all {
-		all[i] = i
-	}
-	if b.s.featureFraction < 1 {
-		all = draw(all, share(n, b.s.featureFraction), seed.Stream(b.seed, "gbdt/features", k))
-	}
-	for _, i := range all {
-		allowed[i] = true
-	}
-	return allowed
-}
-
-// validation follows the loss on rows that the trees are not fitted to.
-type validation struct {
-	columns   [][]uint8
-	y, w      []float64
-	margin    []float64
-	best      float64
-	bestTrees int
-}
-
-// done adds the newest tree and reports whether to stop.
-func (v *validation) done(ctx context.Context, b *booster, nodes []node) bool {
-	walk(ctx, b.crew, nodes, v.columns, v.margin, nil)
-	loss := b.objective.mean(v.margin, v.y, v.w)
-	if loss < v.best {
-		v.best, v.bestTrees = loss, b.builder.trees()
-	}
-	return b.builder.trees()-v.bestTrees >= int(b.s.earlyStoppingRounds)
+	return weights
 }

@@ -52,17 +52,19 @@ func fold(parts []kernel.Extent) extent {
 	return e
 }
 
-// measureRows measures the given rows.
-func measureRows(k kernel.Set, e *kernel.Extent, grad, hess []float64, rows []uint32) {
+// measureRows returns the extent of the given rows.
+func measureRows(k kernel.Set, grad, hess []float64, rows []uint32) extent {
 	var g, h [256]float64
+	e := kernel.NewExtent()
 	for len(rows) > 0 {
 		n := min(len(rows), len(g))
 		for i, r := range rows[:n] {
 			g[i], h[i] = grad[r], hess[r]
 		}
-		k.Measure(e, g[:n], h[:n])
+		k.Measure(&e, g[:n], h[:n])
 		rows = rows[n:]
 	}
+	return fold([]kernel.Extent{e})
 }
 
 // scales uses as many bits as fit: a row's value fits 16, and a sum over all

@@ -2,6 +2,7 @@ package gbdt
 
 import (
 	"math"
+	"slices"
 
 	"github.com/tandem-ml/tandem/bundle/tree"
 )
@@ -12,8 +13,19 @@ type builder struct {
 	sets   []int // how many sets there were after each tree
 }
 
-func newBuilder(features int, base float64) *builder {
-	return &builder{forest: tree.Forest{Features: features, Base: base, Root: []int32{0}}}
+// newBuilder returns a builder that holds the trees of a forest; the forest
+// stays as it is.
+func newBuilder(from *tree.Forest) *builder {
+	f := *from
+	f.Root, f.Feature, f.Threshold = slices.Clone(f.Root), slices.Clone(f.Feature), slices.Clone(f.Threshold)
+	f.Left, f.Right, f.MissingLeft = slices.Clone(f.Left), slices.Clone(f.Right), slices.Clone(f.MissingLeft)
+	f.Set, f.Value, f.Cover = slices.Clone(f.Set), slices.Clone(f.Value), slices.Clone(f.Cover)
+	f.Sets = slices.Clone(f.Sets)
+	b := &builder{forest: f}
+	for range len(f.Root) - 1 {
+		b.sets = append(b.sets, len(f.Sets)) // first is never asked for fewer trees than these
+	}
+	return b
 }
 
 // trees returns how many trees there are.

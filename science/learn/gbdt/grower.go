@@ -2,6 +2,7 @@ package gbdt
 
 import (
 	"context"
+	"math"
 
 	"github.com/tandem-ml/tandem/bundle/tree"
 	"github.com/tandem-ml/tandem/science/learn/gbdt/internal/kernel"
@@ -11,8 +12,13 @@ import (
 // splitting it. Nodes live as long as one tree grows.
 type node struct {
 	begin, end  int // its rows are tokens[begin:end], in rising order
+	number      int // its position
 	depth       int
 	sums        sums
+	features    []bool  // of the matrix: which its split may use
+	path        []int   // features its ancestors were split by, if interactions are constrained
+	lower       float64 // bounds on the value before shrinking
+	upper       float64
 	weight      float64 // of its rows
 	lambda      float64 // penalty on its value on top of settings.lambda
 	histogram   histogram
@@ -35,19 +41,28 @@ type grower struct {
 	leafOf  []uint16 // of each row, while a tree is settled
 	pool    pool
 	nodes   []node
+
+	monotone []float64 // per feature of the matrix; nil: no constraints
+	groups   [][]bool  // sets of features that may meet on a path; nil: any
+	allowed  []bool    // features of the tree that is growing
+	scale    scales
+	key      uint64 // of what is drawn per node of the tree
 }
 
 // grow makes a tree over the tokens, whose sums are total. allowed says which
-// features of the matrix it may use. The nodes are valid until the next call;
-// node 0 is the root, and children stand behind their parents.
-func (g *grower) grow(ctx context.Context, total sums, scale scales, allowed []bool) ([]node, error) {
+// features of the matrix it may use; key is the seed of what is drawn per node.
+// The nodes are valid until the next call; node 0 is the root, and children
+// stand behind their parents.
+func (g *grower) grow(ctx context.Context, total sums, scale scales, allowed []bool, key uint64) ([]node, error) {
+	g.scale, g.allowed, g.key = scale, allowed, key
 	for _, n := range g.nodes {
 		g.pool.give(n.histogram)
 	}
-	g.nodes = append(g.nodes[:0], node{end: len(g.tokens), sums: total})
+	g.nodes = append(g.nodes[:0], node{end: len(g.tokens), sums: total, lower: math.Inf(-1), upper: math.Inf(1)})
 	root := &g.nodes[0]
 	root.weight = g.weightOf(root)
-	g.examine(ctx, root, nil, nil, scale, allowed)
+	root.features = g.featuresOf(root)
+	g.examine(ctx, root, nil, nil)
 	for leaves := 1; leaves < int(g.s.leaves); leaves++ {
 		at := g.richest()
 		if at < 0 {
@@ -66,18 +81,26 @@ func (g *grower) grow(ctx context.Context, total sums, scale scales, allowed []b
 		}
 		inherited := g.nodes[at].histogram
 		g.nodes[at].histogram = nil
-		g.examine(ctx, small, large, inherited, scale, allowed)
+		g.examine(ctx, small, large, inherited)
 	}
 	return g.nodes, ctx.Err()
 }
 
 // richest returns the position of the leaf whose split gains most, the first
-// of equals; -1: none can be split.
+// of equals; if trees grow by depth, of the leaves nearest to the root. -1:
+// none can be split.
 func (g *grower) richest() int {
 	best := -1
 	for i := range g.nodes {
 		n := &g.nodes[i]
-		if n.left == 0 && n.split.gain > 0 && (best < 0 || n.split.gain > g.nodes[best].split.gain) {
+		if n.left != 0 || n.split.gain == 0 {
+			continue
+		}
+		if best < 0 || g.s.growth == "depth" && n.depth < g.nodes[best].depth {
+			best = i
+			continue
+		}
+		if b := &g.nodes[best]; n.split.gain > b.split.gain && (g.s.growth != "depth" || n.depth == b.depth) {
 			best = i
 		}
 	}
@@ -87,13 +110,13 @@ func (g *grower) richest() int {
 // examine finds the best splits of one or two nodes. For the root, large is
 // nil. Otherwise they are siblings and inherited is their parent's histogram,
 // which examine takes over; only small is counted.
-func (g *grower) examine(ctx context.Context, small, large *node, inherited histogram, scale scales, allowed []bool) {
+func (g *grower) examine(ctx context.Context, small, large *node, inherited histogram) {
 	nodes := [2]*node{small, large}
 	searches := [2]search{}
 	wanted := [2]bool{}
 	for i, n := range nodes {
 		if n != nil {
-			searches[i] = newSearch(&g.s, n, scale)
+			searches[i] = g.newSearch(n)
 			wanted[i] = g.divisible(n, &searches[i])
 		}
 	}
@@ -120,7 +143,7 @@ func (g *grower) examine(ctx context.Context, small, large *node, inherited hist
 				continue
 			}
 			for slot := range features {
-				if k := b*g.m.perBlock + slot; allowed[k] {
+				if k := b*g.m.perBlock + slot; n.features[k] {
 					found[b][i].try(k, &features[slot], &n.histogram[b][slot])
 				}
 			}
@@ -166,9 +189,10 @@ func (g *grower) divide(at int) (left, right int) {
 	}
 	leftSmaller := hessianOf(n.split.leftSums) < hessianOf(n.sums)/2
 	middle := n.begin + g.partition(n.begin, n.end, cells, &goesLeft, leftSmaller)
-	l := node{begin: n.begin, end: middle, depth: n.depth + 1, sums: n.split.leftSums}
-	r := node{begin: middle, end: n.end, depth: n.depth + 1, sums: n.sums - n.split.leftSums}
+	l := node{begin: n.begin, end: middle, number: len(g.nodes), depth: n.depth + 1, sums: n.split.leftSums, lower: n.lower, upper: n.upper}
+	r := node{begin: middle, end: n.end, number: len(g.nodes) + 1, depth: n.depth + 1, sums: n.sums - n.split.leftSums, lower: n.lower, upper: n.upper}
 	l.weight, r.weight = g.weightOf(&l), g.weightOf(&r)
+	g.constrain(n, &l, &r)
 	if n.split.subset {
 		l.lambda, r.lambda = g.s.catLambda, g.s.catLambda
 	}

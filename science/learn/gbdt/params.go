@@ -13,6 +13,8 @@ import (
 )
 
 // Param is one setting of the learner: what users may write and what it means.
+// Most are numbers; objective, growth, monotone and interactions are not, and
+// are described by [Words] and [Lists].
 type Param struct {
 	Name    string
 	Default float64
@@ -31,6 +33,13 @@ type settings struct {
 	earlyStoppingRounds                      float64
 	oneVsRest, catSmooth, catLambda, catSide float64
 	catMinRows                               float64
+	alpha, nodeFraction, gradientFraction    float64
+	extraRandom, positiveWeight              float64
+	huberDelta, quantile, tweediePower       float64
+
+	objective, growth string
+	monotone          []float64 // per column of the table: -1, 0 or 1; nil: no constraints
+	interactions      [][]int   // columns that may meet on a path; nil: any
 }
 
 // entry ties a parameter to the field that holds it.
@@ -59,12 +68,28 @@ func table() []entry {
 			func(s *settings) *float64 { return &s.minHessian }},
 		{Param{"lambda", 0, 0, false, unbounded, false, "L2 penalty on leaf values, in units of hessian"},
 			func(s *settings) *float64 { return &s.lambda }},
+		{Param{"alpha", 0, 0, false, unbounded, false, "L1 penalty on leaf values, in units of gradient"},
+			func(s *settings) *float64 { return &s.alpha }},
 		{Param{"min_gain", 0, 0, false, unbounded, false, "gain that a split must exceed"},
 			func(s *settings) *float64 { return &s.minGain }},
 		{Param{"feature_fraction", 1, 0, true, 1, false, "share of the features that a tree may use, drawn per tree"},
 			func(s *settings) *float64 { return &s.featureFraction }},
+		{Param{"node_fraction", 1, 0, true, 1, false, "share of a tree's features that a node may use, drawn per node"},
+			func(s *settings) *float64 { return &s.nodeFraction }},
 		{Param{"row_fraction", 1, 0, true, 1, false, "share of the rows that a tree is fitted to, drawn per tree without replacement"},
 			func(s *settings) *float64 { return &s.rowFraction }},
+		{Param{"gradient_fraction", 1, 0, true, 1, false, "share of the rows that a tree is fitted to on average, rows with large gradients being drawn more often and counted less (MVS)"},
+			func(s *settings) *float64 { return &s.gradientFraction }},
+		{Param{"extra_random", 0, 0, false, 1, true, "1: of each numeric feature a node tries one edge, drawn at random"},
+			func(s *settings) *float64 { return &s.extraRandom }},
+		{Param{"positive_weight", 1, 0, true, unbounded, false, "binary: factor on the weight of rows with label 1; the log odds are then those of the weighted rows"},
+			func(s *settings) *float64 { return &s.positiveWeight }},
+		{Param{"huber_delta", 1, 0, true, unbounded, false, "objective huber: residual from which on the loss is linear"},
+			func(s *settings) *float64 { return &s.huberDelta }},
+		{Param{"quantile", 0.5, 0, true, 1, false, "objective quantile: share of the labels below the margin"},
+			func(s *settings) *float64 { return &s.quantile }},
+		{Param{"tweedie_power", 1.5, 1.01, false, 1.99, false, "objective tweedie: the variance is the mean to this power"},
+			func(s *settings) *float64 { return &s.tweediePower }},
 		{Param{"bins", 255, 2, false, maxBins, true, "bins of a numeric feature at most, missing not counted"},
 			func(s *settings) *float64 { return &s.bins }},
 		{Param{"early_stopping_rounds", 50, 0, false, 100000, true, "with validation rows: stop when so many trees brought no better loss, and keep the best; 0: keep all trees"},
@@ -103,9 +128,20 @@ func parse(p learn.Params) (settings, error) {
 		known[e.Name] = e
 		names = append(names, e.Name)
 	}
+	for _, w := range words() {
+		*w.field(&s) = w.Words[0]
+		names = append(names, w.Name)
+	}
+	for _, l := range Lists() {
+		names = append(names, l.Name)
+	}
 	var problems []error
 	for _, name := range slices.Sorted(maps.Keys(p)) {
 		e, ok := known[name]
+		if special, err := s.special(name, p[name]); special {
+			problems = append(problems, err)
+			continue
+		}
 		if !ok {
 			problems = append(problems, data.WithHint(
 				fmt.Errorf("gbdt: unknown setting %q; the nearest is %q", name, nearest(name, names)),

@@ -27,6 +27,12 @@ func TestParams(t *testing.T) {
 		{"below", learn.Params{"leaves": 1}, []string{`"leaves" is 1`, "from 2 to 4096"}},
 		{"open end", learn.Params{"learning_rate": 0}, []string{"above 0 to 1"}},
 		{"NaN", learn.Params{"lambda": nan}, []string{`"lambda" is NaN`}},
+		{"not a word", learn.Params{"objective": "l3"}, []string{`"objective" is l3`, "l1, huber"}},
+		{"not a direction", learn.Params{"monotone": []float64{0, 2, 0, 0, 0}}, []string{`"monotone"`, "-1, 0 or 1"}},
+		{"too few directions", learn.Params{"monotone": []any{1, 0}}, []string{`"monotone"`, "2 numbers for 5 features"}},
+		{"no such feature", learn.Params{"interactions": [][]int{{0, 5}}}, []string{`"interactions"`, "feature 5"}},
+		{"objective of regression", learn.Params{"objective": "huber"}, []string{`"huber"`, "binary"}},
+		{"two ways to sample rows", learn.Params{"row_fraction": 0.5, "gradient_fraction": 0.5}, []string{"row_fraction", "gradient_fraction"}},
 		{"all at once", learn.Params{"bins": 256, "trees": 0, "lambda": -1}, []string{`"bins"`, `"trees"`, `"lambda"`}},
 	} {
 		_, err := gbdt.Learner{}.Fit(context.Background(), in, c.p)

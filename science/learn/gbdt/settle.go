@@ -16,7 +16,9 @@ type pair struct{ g, h float64 }
 // The tokens of a leaf lie together but its rows do not. So the tokens tell
 // each row its leaf first, one byte pair a row, and the rest is done row by
 // row in the order of memory.
-func (g *grower) settle(nodes []node, grad, hess, margin []float64) {
+//
+// An objective that is a leveller sets values by level instead.
+func (g *grower) settle(nodes []node, o objective, grad, hess, margin, y, w []float64) {
 	var leaves []*node
 	for i := range nodes {
 		if nodes[i].left == 0 {
@@ -58,8 +60,13 @@ func (g *grower) settle(nodes []node, grad, hess, margin []float64) {
 			sum.h += part[k].h
 		}
 		if d := sum.h + g.s.lambda + leaf.lambda; d > 0 {
-			leaf.value = float64(-sum.g / d * g.s.learningRate)
+			leaf.value = float64(leaf.within(-shrink(sum.g, g.s.alpha)/d) * g.s.learningRate)
 		}
+	}
+	if q, ok := o.(leveller); ok {
+		g.level(leaves, q.level(), margin, y, w)
+	}
+	for k, leaf := range leaves {
 		values[k] = leaf.value
 	}
 	g.crew.blocks(n, func(begin, end int) {

@@ -30,6 +30,13 @@ type search struct {
 	minHessian float64 // smallest sum of hessians allowed in a child
 	parent     float64 // what the undivided node is worth
 	best       split
+
+	// What only some settings need; plain says that none of them does.
+	plain        bool
+	alpha        float64   // s.alpha in units of gradient
+	lower, upper float64   // bounds on the values of the node and all below it
+	monotone     []float64 // per feature: 1 up, -1 down; nil: no constraints
+	key          uint64    // of the random edges
 }
 
 // noise is the gain, in fixed-point units, that rounding alone can bring about
@@ -41,12 +48,17 @@ const noise = 1e-3
 // short because it is estimated from rounded hessians.
 const roundedRows = 1e-4
 
-func newSearch(s *settings, n *node, scale scales) search {
-	q := search{s: s, total: n.sums, hessian: scale.h, lambda: float64(s.lambda * scale.h)}
+func (g *grower) newSearch(n *node) search {
+	s, scale := &g.s, g.scale
+	q := search{s: s, total: n.sums, hessian: scale.h, lambda: float64(s.lambda * scale.h),
+		alpha: float64(s.alpha * scale.g), monotone: g.monotone,
+		lower: float64(n.lower * (scale.g / scale.h)), upper: float64(n.upper * (scale.g / scale.h)),
+		key: mix(g.key + uint64(n.number))}
+	q.plain = s.alpha == 0 && g.monotone == nil && s.extraRandom == 0
 	h := hessianOf(n.sums)
 	q.rowsPer = n.weight / h
 	q.minHessian = max(1, float64(s.minHessian*scale.h), float64(s.minRows*(1-roundedRows))/q.rowsPer)
-	q.parent = worth(gradientOf(n.sums), h+q.lambda)
+	q.parent = q.side(gradientOf(n.sums), h+q.lambda)
 	q.best.gain = max(noise, q.parent*1e-9)
 	if s.minGain > 0 {
 		q.best.gain = max(q.best.gain, float64(s.minGain*float64(scale.g*(scale.g/scale.h))))
@@ -56,6 +68,55 @@ func newSearch(s *settings, n *node, scale scales) search {
 
 // worth is by how much a node's loss falls when it becomes a leaf, times two.
 func worth(g, hPlusLambda float64) float64 { return float64(g*g) / hPlusLambda }
+
+// side is worth for any settings.
+func (q *search) side(g, hPlusLambda float64) float64 {
+	if q.plain {
+		return worth(g, hPlusLambda)
+	}
+	v := q.value(g, hPlusLambda)
+	return -(float64(2*float64(g*v)) + float64(hPlusLambda*float64(v*v)) + float64(2*q.alpha*max(v, -v)))
+}
+
+// value is that of a leaf: the best one within the bounds.
+func (q *search) value(g, hPlusLambda float64) float64 {
+	return max(q.lower, min(q.upper, -shrink(g, q.alpha)/hPlusLambda))
+}
+
+// shrink brings g closer to 0 by alpha: the gradient at which the L1 penalty
+// and the loss are in balance.
+func shrink(g, alpha float64) float64 {
+	if g > 0 {
+		return max(0, g-alpha)
+	}
+	return min(0, g+alpha)
+}
+
+// rises reports whether two leaves side by side obey the constraint on feature
+// k.
+func (q *search) rises(k int, gl, hl, gr, hr float64) bool {
+	if q.monotone == nil || q.monotone[k] == 0 {
+		return true
+	}
+	return q.monotone[k]*(q.value(gr, hr)-q.value(gl, hl)) >= 0
+}
+
+// edge draws the only edge that is tried of feature k: from those between the
+// node's smallest and largest value, with equal chances.
+func (q *search) edge(k int, f *feature, h *[256]sums) int {
+	low, high := 0, f.count-1
+	for low < high && h[low] == 0 {
+		low++
+	}
+	for high > low && h[high] == 0 {
+		high--
+	}
+	edge := low + int(mix(q.key+uint64(k)*0x9e3779b97f4a7c15)%uint64(max(1, high-low)))
+	for h[edge] == 0 && edge > low {
+		edge-- // the same division: no row is between
+	}
+	return edge
+}
 
 // found returns the best split, or none if no split was better than noise.
 func (q *search) found() split {
@@ -80,18 +141,23 @@ func (q *search) try(k int, f *feature, h *[256]sums) {
 
 // numeric tries every edge, with the missing values right and then left.
 func (q *search) numeric(k int, f *feature, h *[256]sums) {
+	only := -1
+	if q.s.extraRandom == 1 {
+		only = q.edge(k, f, h)
+	}
 	missing := h[missingBin]
 	if missing == 0 {
-		q.sweep(k, f.count-1, h, 0, false)
+		q.sweep(k, f.count-1, only, h, 0, false)
 		return
 	}
-	q.sweep(k, f.count, h, 0, true) // the last: all values against missing
-	q.sweep(k, f.count-1, h, missing, true)
+	q.sweep(k, f.count, only, h, 0, true) // the last: all values against missing
+	q.sweep(k, f.count-1, only, h, missing, true)
 }
 
 // sweep moves the bins 0..edges-1 one by one to the left side, which starts
-// with the given sums of the missing values.
-func (q *search) sweep(k, edges int, h *[256]sums, missing sums, missingSeen bool) {
+// with the given sums of the missing values. If only is not negative, no other
+// edge is tried.
+func (q *search) sweep(k, edges, only int, h *[256]sums, missing sums, missingSeen bool) {
 	left := missing
 	g, hess := gradientOf(q.total), hessianOf(q.total)
 	best := -1
@@ -109,7 +175,15 @@ func (q *search) sweep(k, edges int, h *[256]sums, missing sums, missingSeen boo
 			break
 		}
 		gl := gradientOf(left)
-		gain := worth(gl, hl+q.lambda) + worth(g-gl, hr+q.lambda) - q.parent
+		var gain float64
+		if q.plain {
+			gain = worth(gl, hl+q.lambda) + worth(g-gl, hr+q.lambda) - q.parent
+		} else {
+			if only >= 0 && b != only || !q.rises(k, gl, hl+q.lambda, g-gl, hr+q.lambda) {
+				continue
+			}
+			gain = q.side(gl, hl+q.lambda) + q.side(g-gl, hr+q.lambda) - q.parent
+		}
 		if gain > q.best.gain {
 			best = b
 			q.best.gain = gain

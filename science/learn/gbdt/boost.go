@@ -1,0 +1,156 @@
+package gbdt
+
+import (
+	"context"
+
+	"github.com/tandem-ml/tandem/bundle/tree"
+	"github.com/tandem-ml/tandem/data/seed"
+	"github.com/tandem-ml/tandem/science/learn/gbdt/internal/kernel"
+)
+
+// boost grows the trees.
+func (b *booster) boost(ctx context.Context, progress func(done, total int)) (*tree.Forest, error) {
+	trees := int(b.s.trees)
+	again := b.rows != nil || b.s.featureFraction < 1 || b.s.nodeFraction < 1 || b.s.extraRandom == 1
+	if progress != nil {
+		progress(0, trees) // the bins are ready
+	}
+	for k := range trees {
+		nodes, err := b.tree(ctx, b.done+k)
+		if err != nil {
+			return nil, err
+		}
+		if len(nodes) > 1 {
+			b.builder.add(nodes, b.grower.m)
+			if b.valid != nil && b.valid.done(ctx, b, nodes) {
+				break
+			}
+		} else if !again {
+			break // the next tree would see the same gradients and choices
+		}
+		if progress != nil {
+			progress(k+1, trees)
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if b.valid != nil {
+		return b.builder.first(b.valid.bestTrees), nil
+	}
+	return b.builder.first(b.builder.trees()), nil
+}
+
+// tree grows tree k and moves the margins. A tree of one node means that there
+// was nothing to gain; the margins are then unchanged.
+func (b *booster) tree(ctx context.Context, k int) ([]node, error) {
+	n := len(b.margin)
+	g, kernels := &b.grower, b.grower.kernel
+	parts := make([]kernel.Extent, (n+blockRows-1)/blockRows)
+	b.crew.blocks(n, func(begin, end int) {
+		if ctx.Err() != nil {
+			return
+		}
+		grad, hess := b.grad[begin:end], b.hess[begin:end]
+		b.objective.gradients(kernels, grad, hess, b.margin[begin:end], b.y[begin:end], part(b.w, begin, end))
+		e := kernel.NewExtent()
+		kernels.Measure(&e, grad, hess)
+		parts[begin/blockRows] = e
+	})
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	total := fold(parts)
+	if total.maxG == 0 || total.maxH == 0 || len(g.m.features) == 0 {
+		return nil, nil
+	}
+	rows := b.sample(k, total)
+	if rows != nil {
+		if n = len(rows); n == 0 {
+			return nil, nil
+		}
+		total = measureRows(kernels, b.grad, b.hess, rows)
+		if total.maxG == 0 || total.maxH == 0 {
+			return nil, nil
+		}
+	}
+	g.tokens = g.tokens[:n]
+	scale := total.scales(n)
+	sum := tokenize(ctx, b.crew, kernels, g.tokens, rows, b.grad, b.hess, b.noise, total.rounding(scale, b.seed, k))
+	nodes, err := g.grow(ctx, sum, scale, b.features(k), seed.Stream(b.seed, "gbdt/nodes", k).Uint64())
+	if err != nil || len(nodes) < 2 {
+		return nil, err
+	}
+	g.settle(nodes, b.objective, b.grad, b.hess, b.margin, b.y, g.weights)
+	if b.inSample != nil {
+		columns := make([][]uint8, len(g.m.features))
+		for i := range columns {
+			columns[i] = g.m.features[i].cells
+		}
+		walk(ctx, b.crew, nodes, columns, b.margin, b.inSample)
+	}
+	return nodes, ctx.Err()
+}
+
+// part returns w[begin:end], or nil for nil.
+func part(w []float64, begin, end int) []float64 {
+	if w == nil {
+		return nil
+	}
+	return w[begin:end]
+}
+
+// sample draws the rows that tree k is fitted to; nil: all. e is the extent of
+// all rows.
+func (b *booster) sample(k int, e extent) []uint32 {
+	if b.rows == nil {
+		return nil
+	}
+	rows := b.rows
+	if b.s.gradientFraction < 1 {
+		key := seed.Stream(b.seed, "gbdt/gradient rows", k).Uint64()
+		rows = gradientSample(b.rows, b.s.gradientFraction, e, b.grad, b.hess, b.w, b.scaled, b.noise, key)
+	} else {
+		rows = draw(rows, share(len(rows), b.s.rowFraction), seed.Stream(b.seed, "gbdt/rows", k))
+	}
+	clear(b.inSample)
+	for _, r := range rows {
+		b.inSample[r] = true
+	}
+	return rows
+}
+
+// features draws the features that tree k may use.
+func (b *booster) features(k int) []bool {
+	n := len(b.grower.m.features)
+	allowed, all := make([]bool, n), make([]int, n)
+	for i := range all {
+		all[i] = i
+	}
+	if b.s.featureFraction < 1 {
+		all = draw(all, share(n, b.s.featureFraction), seed.Stream(b.seed, "gbdt/features", k))
+	}
+	for _, i := range all {
+		allowed[i] = true
+	}
+	return allowed
+}
+
+// validation follows the loss on rows that the trees are not fitted to.
+type validation struct {
+	columns   [][]uint8
+	y, w      []float64
+	margin    []float64
+	best      float64
+	bestTrees int
+}
+
+// done adds the newest tree and reports whether to stop.
+func (v *validation) done(ctx context.Context, b *booster, nodes []node) bool {
+	walk(ctx, b.crew, nodes, v.columns, v.margin, nil)
+	loss := b.objective.mean(v.margin, v.y, v.w)
+	if loss < v.best {
+		v.best, v.bestTrees = loss, b.builder.trees()
+	}
+	return b.builder.trees()-v.bestTrees >= int(b.s.earlyStoppingRounds)
+}

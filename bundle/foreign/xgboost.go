@@ -208,7 +208,7 @@ func (r *xgboost) columns(features float64) error {
 		}
 	}
 	n := len(r.model.Columns)
-	if n != int(features) || r.types != nil && len(r.types) > 0 && len(r.types) != n {
+	if n != int(features) || len(r.types) > 0 && len(r.types) != n {
 		return fmt.Errorf("%d names and %d types for %d columns", n, len(r.types), int(features))
 	}
 	for j, s := range r.types {

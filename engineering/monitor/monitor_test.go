@@ -378,7 +378,7 @@ func TestRefused(t *testing.T) {
 		"p":             {func(_ *bundle.Bundle, o *monitor.Options) { o.P = 2 }, "0 < certain"},
 		"certain":       {func(_ *bundle.Bundle, o *monitor.Options) { o.Certain = 0.5 }, "0 < certain"},
 		"floor":         {func(_ *bundle.Bundle, o *monitor.Options) { o.Floors.JS = -1 }, "is negative"},
-		"no profile":    {func(b *bundle.Bundle, _ *monitor.Options) { b.Profile.Columns = nil }, `no column "income"`},
+		"other profile": {func(b *bundle.Bundle, _ *monitor.Options) { b.Profile.Columns[0].Name = "wage" }, `no column "income"`},
 		"other kind":    {func(b *bundle.Bundle, _ *monitor.Options) { b.Profile.Columns[0].Kind = data.Category }, "in its profile"},
 		"odd contract":  {func(b *bundle.Bundle, _ *monitor.Options) { b.Contract.Fields[0].Name = "" }, "has no name"},
 		"several wrong": {func(_ *bundle.Bundle, o *monitor.Options) { o.Outcomes, o.P = 1, 9 }, "0 < certain"},

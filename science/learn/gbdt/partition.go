@@ -2,7 +2,7 @@ package gbdt
 
 // parallelRows is how many rows a worker divides at least; waking one up for
 // less does not pay.
-const parallelRows = 1 << 14
+const parallelRows = 1 << 12
 
 // partition brings the tokens that go left before the others, keeping the
 // order within each side, and returns how many they are. leftSmaller guesses

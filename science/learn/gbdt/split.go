@@ -1,5 +1,7 @@
 package gbdt
 
+import "github.com/tandem-ml/tandem/science/learn/gbdt/internal/kernel"
+
 // set is a set of bins, one bit each.
 type set [4]uint64
 
@@ -29,6 +31,7 @@ type search struct {
 	rowsPer    float64 // weight of rows per unit of hessian, on average over the node
 	minHessian float64 // smallest sum of hessians allowed in a child
 	parent     float64 // what the undivided node is worth
+	scan       func(h *[256]sums, edges int, q *kernel.Scan) int
 	best       split
 
 	// What only some settings need; plain says that none of them does.
@@ -50,7 +53,7 @@ const roundedRows = 1e-4
 
 func (g *grower) newSearch(n *node) search {
 	s, scale := &g.s, g.scale
-	q := search{s: s, total: n.sums, hessian: scale.h, lambda: float64(s.lambda * scale.h),
+	q := search{s: s, scan: g.kernel.Scan, total: n.sums, hessian: scale.h, lambda: float64(s.lambda * scale.h),
 		alpha: float64(s.alpha * scale.g), monotone: g.monotone,
 		lower: float64(n.lower * (scale.g / scale.h)), upper: float64(n.upper * (scale.g / scale.h)),
 		key: mix(g.key + uint64(n.number))}
@@ -158,37 +161,14 @@ func (q *search) numeric(k int, f *feature, h *[256]sums) {
 // with the given sums of the missing values. If only is not negative, no other
 // edge is tried.
 func (q *search) sweep(k, edges, only int, h *[256]sums, missing sums, missingSeen bool) {
-	left := missing
-	g, hess := gradientOf(q.total), hessianOf(q.total)
 	best := -1
-	for b := range edges {
-		if h[b] == 0 {
-			continue
+	if q.plain {
+		scan := kernel.Scan{Start: missing, Total: q.total, Lambda: q.lambda, MinHessian: q.minHessian, Parent: q.parent, Gain: q.best.gain}
+		if best = q.scan(h, edges, &scan); best >= 0 {
+			q.best.gain, q.best.leftSums = scan.Gain, scan.Left
 		}
-		left += h[b]
-		hl := hessianOf(left)
-		if hl < q.minHessian {
-			continue
-		}
-		hr := hess - hl
-		if hr < q.minHessian {
-			break
-		}
-		gl := gradientOf(left)
-		var gain float64
-		if q.plain {
-			gain = worth(gl, hl+q.lambda) + worth(g-gl, hr+q.lambda) - q.parent
-		} else {
-			if only >= 0 && b != only || !q.rises(k, gl, hl+q.lambda, g-gl, hr+q.lambda) {
-				continue
-			}
-			gain = q.side(gl, hl+q.lambda) + q.side(g-gl, hr+q.lambda) - q.parent
-		}
-		if gain > q.best.gain {
-			best = b
-			q.best.gain = gain
-			q.best.leftSums = left
-		}
+	} else {
+		best = q.careful(k, edges, only, h, missing)
 	}
 	if best < 0 {
 		return
@@ -197,7 +177,31 @@ func (q *search) sweep(k, edges, only int, h *[256]sums, missing sums, missingSe
 	for b := range best + 1 {
 		q.best.left.add(uint8(b))
 	}
-	if missing != 0 || !missingSeen && hessianOf(q.best.leftSums) >= hess/2 {
+	if missing != 0 || !missingSeen && hessianOf(q.best.leftSums) >= hessianOf(q.total)/2 {
 		q.best.left.add(missingBin)
 	}
+}
+
+// careful is the kernel's scan for settings that are not plain.
+func (q *search) careful(k, edges, only int, h *[256]sums, left sums) int {
+	g, hess := gradientOf(q.total), hessianOf(q.total)
+	best := -1
+	for b := range edges {
+		if h[b] == 0 {
+			continue
+		}
+		left += h[b]
+		if only >= 0 && b != only {
+			continue
+		}
+		hl, gl := hessianOf(left), gradientOf(left)
+		hr, gr := hess-hl, g-gl
+		if hl < q.minHessian || hr < q.minHessian || !q.rises(k, gl, hl+q.lambda, gr, hr+q.lambda) {
+			continue
+		}
+		if gain := q.side(gl, hl+q.lambda) + q.side(gr, hr+q.lambda) - q.parent; gain > q.best.gain {
+			best, q.best.gain, q.best.leftSums = b, gain, left
+		}
+	}
+	return best
 }

@@ -70,10 +70,15 @@ type Set struct {
 	// sums over them. The slices are as long as tokens; r's scales bring
 	// gradients to within ±(2¹⁵-2), hessians to within 2¹⁶-2.
 	Round func(tokens []uint64, first uint32, g, h []float64, noise []uint64, r *Rounding) int64
+
+	// Scan returns the first of the best edges after bins 0..edges-1 whose gain
+	// exceeds q.Gain, and sets q.Gain and q.Left; -1: there is none. Edges to
+	// the left of all bins with rows do not count.
+	Scan func(h *[256]int64, edges int, q *Scan) int
 }
 
 // plain is the Go twin of every kernel.
-var plain = Set{Name: "go", Count: count, Up: up, Down: down, Logistic: logistic, Measure: measure, Round: round}
+var plain = Set{Name: "go", Count: count, Up: up, Down: down, Logistic: logistic, Measure: measure, Round: round, Scan: scan}
 
 //go:generate sh -c "go run ../gen > rows_amd64.s"
 

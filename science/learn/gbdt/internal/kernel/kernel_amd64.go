@@ -21,6 +21,7 @@ func All() []Set {
 		s.Logistic = byRows(logistic512)
 		s.Measure = wholeMeasure(measure512)
 		s.Round = wholeRound(round512)
+		s.Scan = scanLanes
 		sets = append(sets, s)
 	}
 	return sets
@@ -59,6 +60,25 @@ func wholeRound(f roundFunc) func(tokens []uint64, first uint32, g, h []float64,
 		}
 		return sum + round(tokens[n:], first+uint32(n), g[n:], h[n:], noise[n:], r)
 	}
+}
+
+// scanLanes chooses from the lanes' edges: the largest gain, of equals the
+// lower edge.
+func scanLanes(h *[256]int64, edges int, q *Scan) int {
+	scan512(h, edges, q)
+	best := -1
+	for lane, edge := range q.edges {
+		if edge >= 0 && (best < 0 || q.gains[lane] > q.Gain || q.gains[lane] == q.Gain && int(edge) < best) {
+			best, q.Gain = int(edge), q.gains[lane]
+		}
+	}
+	if best >= 0 {
+		q.Left = q.Start
+		for _, v := range h[:best+1] {
+			q.Left += v
+		}
+	}
+	return best
 }
 
 func countAsm(h *Histogram, cells []uint8, tokens []uint64, width int) {
@@ -151,3 +171,6 @@ func round512(tokens *uint64, first uint64, dg, dh *float64, noise *uint64, n in
 
 //go:noescape
 func round256(tokens *uint64, first uint64, dg, dh *float64, noise *uint64, n int, r *Rounding) int64
+
+//go:noescape
+func scan512(h *[256]int64, edges int, q *Scan)

@@ -140,6 +140,42 @@ func compareRows(t *testing.T, root uint64, n int) {
 	}
 }
 
+// compareScan is compare for the search for an edge.
+func compareScan(t *testing.T, root uint64) {
+	t.Helper()
+	rng := seed.Stream(root, "kernel scan", 0)
+	var h [256]int64
+	edges := rng.IntN(257)
+	full := rng.IntN(4)
+	q := kernel.Scan{Lambda: float64(rng.IntN(3)) * 1.5, MinHessian: 1 + float64(rng.IntN(2)*rng.IntN(10000)), Gain: rng.Float64() * 10}
+	sums := func() int64 { return int64(rng.IntN(2001)-1000)<<32 + int64(rng.IntN(1000)) }
+	if rng.IntN(2) == 0 {
+		q.Start = sums()
+	}
+	q.Total = q.Start + sums()
+	for b := range h {
+		if rng.IntN(4) <= full {
+			h[b] = sums()
+		}
+		if b > 0 && rng.IntN(8) == 0 {
+			h[b] = -h[b-1] & -(1 << 32) // gradients that cancel, and so equal gains
+		}
+		q.Total += h[b]
+	}
+	q.Parent = float64(rng.IntN(100))
+	wantEdge, want := 0, kernel.Scan{}
+	for i, set := range kernel.All() {
+		s := q
+		edge := set.Scan(&h, edges, &s)
+		if i == 0 {
+			wantEdge, want = edge, s
+		}
+		if edge != wantEdge || s.Gain != want.Gain || edge >= 0 && s.Left != want.Left {
+			t.Fatalf("%s, seed %d: edge %d with gain %g, want %d with %g", set.Name, root, edge, s.Gain, wantEdge, want.Gain)
+		}
+	}
+}
+
 // Rounding is floor(x+u), and right on average over all u to 2⁻³².
 func TestToken(t *testing.T) {
 	t.Parallel()
@@ -165,6 +201,7 @@ func TestKernels(t *testing.T) {
 	for root := range uint64(300) {
 		compare(t, root, 1+int(root)%90)
 		compareRows(t, root, 1+int(root)%90)
+		compareScan(t, root)
 	}
 	compare(t, 1, 40_000)
 }
@@ -175,6 +212,7 @@ func FuzzKernels(f *testing.F) {
 	f.Fuzz(func(t *testing.T, root uint64, n uint16) {
 		compare(t, root, 1+int(n)%5000)
 		compareRows(t, root, 1+int(n)%5000)
+		compareScan(t, root)
 	})
 }
 

@@ -191,6 +191,10 @@ func (c *compiler) shareColumns() {
 	for j, t := range c.thresholds {
 		slices.Sort(t)
 		c.thresholds[j] = slices.Compact(t)
+		if len(c.thresholds[j]) > maxRanks {
+			c.shared = maxColumns + 1
+			return
+		}
 	}
 	// Columns are numbered by feature, so that a block's are made in order.
 	used := map[[3]int]bool{}

@@ -45,6 +45,9 @@ var avx512 = kernel{
 	rankRow: func(dst []uint16, row []float64, rankings []ranking) {
 		rankRowAVX512(&dst[0], &row[0], &rankings[0], len(rankings))
 	},
+	explain: func(s *explainScratch, nodes []explainNode, values []float64, inverse []vector, r *rule) {
+		explainAVX512(&s.down[0], &s.up[0], &s.ways[0], &nodes[0], len(nodes), &values[0], &inverse[0], r, &s.answers[0], &s.sums[0])
+	},
 	walkRow: func(numbers *[lanes]byte, columns *[256]byte, data []byte, right []uint64, steps int, wide bool) {
 		walkRowAVX512(numbers, columns, &data[0], &right[0], steps, wide)
 	},
@@ -62,6 +65,10 @@ var avx2 = kernel{
 		for g := range groups {
 			treesAVX2(&acc[g*lanes], colsAt(cols, g), &heads[0], len(heads), first(splits), &values[0])
 		}
+	},
+	rankRow: rankRowPortable,
+	explain: func(s *explainScratch, nodes []explainNode, values []float64, inverse []vector, r *rule) {
+		explainAVX2(&s.down[0], &s.up[0], &s.ways[0], &nodes[0], len(nodes), &values[0], &inverse[0], r, &s.answers[0], &s.sums[0])
 	},
 }
 
@@ -118,3 +125,9 @@ func treesAVX512(acc *float64, cols *uint64, heads *head, n int, splits *split, 
 
 //go:noescape
 func treesAVX2(acc *float64, cols *uint64, heads *head, n int, splits *split, values *float64)
+
+//go:noescape
+func explainAVX512(down *explainDown, up *vector, ways *explainWay, nodes *explainNode, n int, values *float64, inverse *vector, r *rule, answers *int32, sums *vector)
+
+//go:noescape
+func explainAVX2(down *explainDown, up *vector, ways *explainWay, nodes *explainNode, n int, values *float64, inverse *vector, r *rule, answers *int32, sums *vector)

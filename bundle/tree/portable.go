@@ -3,7 +3,7 @@ package tree
 // The portable kernel holds eight rows in a word, a byte each, and works on
 // all eight at once with ordinary integer instructions.
 
-var portable = kernel{rank: rankPortable, spread: spreadPortable, sets: setsPortable, trees: treesPortable}
+var portable = kernel{rank: rankPortable, spread: spreadPortable, sets: setsPortable, trees: treesPortable, rankRow: rankRowPortable, explain: explainPortable}
 
 const (
 	ones  = 0x0101010101010101
@@ -36,6 +36,15 @@ func rankPortable(dst *[lanes]uint16, x []float64, stride, n int, r *ranking) {
 			g = 16*g + at
 		}
 		dst[i] = uint16(g)
+	}
+}
+
+func rankRowPortable(dst []uint16, row []float64, rankings []ranking) {
+	var rank [lanes]uint16
+	for i := range rankings {
+		r := &rankings[i]
+		rankPortable(&rank, row[r.feature:], 0, 1, r)
+		dst[i] = rank[0]
 	}
 }
 

@@ -1,79 +1,42 @@
 package tree
 
-// rule is the Gauss-Legendre rule on [0, 1]: the integral of a polynomial of
-// degree below twice the number of points is the sum of w[k] times its value
-// at t[k]. The points lie strictly inside.
+// width is how many points are worked on together: those of a tree with at
+// most 16 features on a path.
+const width = 8
+
+type vector = [width]float64
+
+// rule is eight points of a Gauss-Legendre rule on [0, 1]: the integral of a
+// polynomial of degree below twice the number of points is the sum of w[k]
+// times its value at t[k]. The points lie strictly inside.
 type rule struct {
-	t, w    []float64
-	u       []float64 // 1 - t
-	inverse []float64 // 1 / u
+	w, t vector
+	// First what a node uses if its feature is not hot above, then if it is.
+	g   [2]vector // 1; u = 1-t
+	phi [2]vector // 0; 1/u
 }
 
-// The factor of an edge at point t is t*hot + (1-t)*share. The methods below
-// leave out a factor that is 0 everywhere (a branch that neither the row nor
-// any row of training took): all products below it are 0 already.
-
-// descend sets dst to src times the factor of an edge.
-func (r *rule) descend(dst, src []float64, share float64, hot bool) {
-	u := r.u[:len(dst)]
-	if !hot {
-		for k := range dst {
-			dst[k] = float64(src[k] * float64(u[k]*share))
+// fill sets inverse[0] to 1 and inverse[1+i] to 1/F where the feature is hot
+// and has the share shares[i] above.
+func (r *rule) fill(inverse []vector, shares []float64) {
+	for k, u := range r.g[1] {
+		inverse[0][k] = 1
+		for i, share := range shares {
+			inverse[1+i][k] = 1 / (r.t[k] + float64(u*share))
 		}
-		return
-	}
-	t := r.t[:len(dst)]
-	for k := range dst {
-		dst[k] = float64(src[k] * (t[k] + float64(u[k]*share)))
 	}
 }
 
-// undo divides dst by the factor of an edge further up, whose place the edge
-// just descended takes.
-func (r *rule) undo(dst []float64, share float64, hot bool) {
-	if !hot && share == 0 {
-		return
-	}
-	t, u := r.t[:len(dst)], r.u[:len(dst)]
-	for k := range dst {
-		factor := float64(u[k] * share)
-		if hot {
-			factor += t[k]
-		}
-		dst[k] /= factor
-	}
-}
-
-// part integrates leaf values, weights included, with the factor of one edge
-// replaced by its derivative hot - share.
-func (r *rule) part(leaves []float64, share float64, hot bool) float64 {
-	sum := 0.0
-	switch {
-	case hot:
-		t, u := r.t[:len(leaves)], r.u[:len(leaves)]
-		for k, v := range leaves {
-			sum += v / (t[k] + float64(u[k]*share))
-		}
-		return float64(sum * (1 - share))
-	case share == 0:
-		return 0
-	default: // -share / ((1-t)*share)
-		inverse := r.inverse[:len(leaves)]
-		for k, v := range leaves {
-			sum -= float64(v * inverse[k])
-		}
-		return sum
-	}
-}
-
-// legendre returns the rule with n points. The bits are the same everywhere.
+// legendre returns the rule with n points, or the next multiple of eight,
+// eight points in each part. The bits are the same everywhere.
 //
 // The points are the roots of the Legendre polynomial P_n, found by Newton's
 // method from cos(pi*(k+3/4)/(n+1/2)); the weights on [-1, 1] are
 // 2/((1-x*x)*P_n'(x)**2) (Abramowitz and Stegun 25.4.29).
-func legendre(n int) *rule {
-	r := &rule{t: make([]float64, n), w: make([]float64, n), u: make([]float64, n), inverse: make([]float64, n)}
-	for k := range (n + 1) / 2 {
+func legendre(n int) []rule {
+	rules := make([]rule, max(1, (n+width-1)/width))
+	n = width * len(rules)
+	for k := range n / 2 {
 		const pi = 3.14159265358979323846
 		x := cosine(float64(pi*(float64(k)+0.75)) / (float64(n) + 0.5))
 		var slope float64
@@ -82,20 +45,22 @@ func legendre(n int) *rule {
 			p, slope = legendreAt(n, x)
 			x -= p / slope
 		}
-		if 2*k+1 == n {
-			x = 0
-		}
 		_, slope = legendreAt(n, x)
 		w := 1 / float64((1-float64(x*x))*float64(slope*slope))
 		// Points come in pairs around 1/2; 1-x is not computed as 1-t, which
 		// would round twice.
-		r.t[k], r.u[k], r.w[k] = (1-x)/2, (1+x)/2, w
-		r.t[n-1-k], r.u[n-1-k], r.w[n-1-k] = (1+x)/2, (1-x)/2, w
+		first, last := &rules[k/width], &rules[(n-1-k)/width]
+		i, j := k%width, (n-1-k)%width
+		first.set(i, (1-x)/2, (1+x)/2, w)
+		last.set(j, (1+x)/2, (1-x)/2, w)
 	}
-	for k, u := range r.u {
-		r.inverse[k] = 1 / u
-	}
-	return r
+	return rules
+}
+
+func (r *rule) set(k int, t, u, w float64) {
+	r.t[k], r.w[k] = t, w
+	r.g[0][k], r.g[1][k] = 1, u
+	r.phi[1][k] = 1 / u
 }
 
 // legendreAt returns P_n(x) and its derivative, by the three-term recurrence.

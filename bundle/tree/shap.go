@@ -1,6 +1,9 @@
 package tree
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // Explainer computes the exact contribution of every feature to the margin of
 // a row: the Shapley values of the path-dependent game of Lundberg et al.,
@@ -9,7 +12,8 @@ import "sync"
 // feature that is not in the coalition sends the row down both branches,
 // weighed by their cover.
 //
-// An explainer is immutable and safe for concurrent use.
+// An explainer is immutable and safe for concurrent use. The bits of its
+// results are the same on every processor.
 //
 // # Method
 //
@@ -23,77 +27,254 @@ import "sync"
 //	phi[i] = integral from 0 to 1 of  v * (hot[i] - share[i]) * prod over j != i of (t*hot[j] + (1-t)*share[j])  dt
 //
 // The integrand is a polynomial in t of degree d-1, so Gauss and Legendre's
-// rule with d/2 points (rounded up) gives the integral exactly; all factors
-// and weights are positive, so nothing cancels, however deep the tree. As in
-// Yu et al., "Linear TreeShap", NeurIPS 2022, the products are built along the
-// edges on the way down and the leaves' values are added up on the way back,
-// so that a tree costs (nodes x points), not (leaves x depth x depth).
+// rule with d/2 points (rounded up) gives the integral exactly. As in Yu et
+// al., "Linear TreeShap", NeurIPS 2022, the products are built on the way down
+// and the leaves' values are added up on the way back, so that a tree costs
+// (nodes x points), not (leaves x depth x depth).
+//
+// # A node
+//
+// Write u = 1-t, and F = t*hot + u*share for the factor of the feature of a
+// node n above the node (1 if it was not split on there), where hot and share
+// are those of the edge b that splits on it last. Below, let D be the product
+// of all factors above n, and U the sum, over the leaves below a node, of their
+// values times the factors that change between the node and the leaf.
+//
+// If hot = 1, one child keeps it (h) and the other loses it (c). Their factors
+// t + u*share[h] and u*share[c] add up to F, as their shares add up to share.
+// So with g = u*share[c]/F a row's part of D goes on as
+//
+//	D[c] = D*g         D[h] = D - D[c]         U[n] = U[h] - g*(U[h] - U[c])
+//
+// The leaves' coefficients (hot-share)/F differ from those at edge b by
+// share[c]/F/F/(D[h]/D) below h and by -share[c]/F/F/(D[c]/D) below c, hence
+// the node's share in phi of its feature is
+//
+//	D*share[c]/F/F * (U[h] - U[c])  =  D[c] / (u*F) * (U[h] - U[c])
+//
+// If hot = 0, the factor changes from u*share to u*share*p, p being the cover
+// share of a child: g = p for either child, and nothing is added to phi, for
+// the coefficient -1/u does not change.
+//
+// Points are taken eight at a time; more points than d/2 do no harm.
 type Explainer struct {
-	forest *Forest
-	base   float64
-	parent []int32   // per node; -1 for a root
-	before []int32   // per node: the nearest node above whose edge splits on the same feature, -1 if none. A node's edge leads to it from its parent
-	share  []float64 // per node: product of cover shares over the edges of its edge's feature, from the root to the node
-	rules  []*rule   // per tree
-	pool   sync.Pool // of *explainScratch
+	forest   *Forest
+	base     float64
+	features int
+	trees    []explainTree
+	nodes    []explainNode // inner nodes of all trees
+	values   []float64     // leaf values of all trees
+	inverse  []vector      // 1/F, of the trees with one rule
+	rankings []ranking
+	single   []int32 // nodes whose question is asked of the forest; question 2*Features+k is that of single[k]
+	slots    int     // of the largest tree
+	kernel   *kernel
+	pool     sync.Pool // of *explainScratch
 }
 
-type explainScratch struct {
-	path []float64 // per node of a tree and point: product of factors on the way down, then sum of leaf values on the way up
-	hot  []bool    // per node of a tree
+// explainTree is a tree: its inner nodes have the slots from 0, parents first,
+// its leaves the slots behind.
+type explainTree struct {
+	nodes, values, inverse int // where its own begin
+	inner                  int
+	shares                 []float64 // of features above nodes that split on them again
+	rules                  []rule    // one for every eight points
 }
+
+// explainNode is an inner node. Slots and the like are numbers of things; the
+// assembly scales them.
+type explainNode struct {
+	left, right uint32 // slots
+	before      uint32 // slot that the last edge above of the node's feature leads to; 0 if none
+	feature     uint32
+	inverse     uint32 // number of 1/F if the feature is hot above; 0 if it was not split on there
+	question    uint32
+	answer      int32 // the row goes right if the question's value is greater
+	_           uint32
+
+	// The factor in g: the cover share of the right child if the feature is
+	// not hot above; else share[c], first if that is the right child.
+	share [3]float64
+}
+
+// explainScratch is the working memory of one row.
+type explainScratch struct {
+	ranks   []uint16
+	answers []int32  // per question
+	sums    []vector // per feature
+	down    []explainDown
+	up      []vector     // per slot: U
+	ways    []explainWay // per slot
+	inverse []vector
+}
+
+// explainDown is what an inner node leaves behind on the way down; that of the
+// node in slot k is number k+1, and number 0 has the weights of the points in
+// h. The assembly knows the sizes of this and of explainWay.
+type explainDown struct {
+	h, c vector // D of the children
+	phi  vector // D[c] / (u*F); 0 if not hot
+	g    vector
+}
+
+// explainWay says where the row goes.
+type explainWay struct {
+	keeps, loses uint32 // slots of the children h and c
+	from         uint64 // where D is: an offset in explainScratch.down, in bytes; plus 1 if the row goes the way to here at all nodes of the parent's feature
+	_            [2]uint64
+}
+
+const downSize = 4 * 8 * width // of an explainDown, in bytes
 
 // NewExplainer prepares the explanation of a forest that has passed
 // [Forest.Check]. The forest may not be changed afterwards.
 func NewExplainer(f *Forest) *Explainer {
-	n := len(f.Feature)
-	e := &Explainer{
-		forest: f, base: f.Base,
-		parent: make([]int32, n), before: make([]int32, n), share: make([]float64, n),
-	}
-	reach := make([]float64, n)  // share of the cover that reaches the node
-	distinct := make([]int32, n) // distinct features above the node
-	rules := map[int]*rule{}
-	values, nodes := 0, 0
-	for t := range len(f.Root) - 1 {
-		lo, hi := f.Root[t], f.Root[t+1]
-		e.parent[lo], e.before[lo], e.share[lo], reach[lo] = -1, -1, 1, 1
-		deepest := int32(0)
-		for i := lo; i < hi; i++ {
-			deepest = max(deepest, distinct[i])
-			if f.Left[i] < 0 {
-				e.base += float64(f.Value[i] * reach[i])
-				continue
-			}
-			left, right := f.Left[i], f.Right[i]
-			toLeft := coverShare(f.Cover[left], f.Cover[right])
-			before := e.edgeAbove(i)
-			for _, c := range [...]struct {
-				node  int32
-				share float64
-			}{{left, toLeft}, {right, 1 - toLeft}} {
-				e.parent[c.node], e.before[c.node] = i, before
-				reach[c.node] = float64(reach[i] * c.share)
-				e.share[c.node] = c.share
-				distinct[c.node] = distinct[i] + 1
-				if before >= 0 {
-					e.share[c.node] = float64(e.share[before] * c.share)
-					distinct[c.node] = distinct[i]
-				}
-			}
-		}
-		points := max(1, int(deepest+1)/2)
-		if rules[points] == nil {
-			rules[points] = legendre(points)
-		}
-		e.rules = append(e.rules, rules[points])
-		values = max(values, int(hi-lo)*points)
-		nodes = max(nodes, int(hi-lo))
-	}
-	e.pool.New = func() any {
-		return &explainScratch{path: make([]float64, values), hot: make([]bool, nodes)}
+	e, err := NewExplainerFor(f, Kernels()[0])
+	if err != nil {
+		panic(err) // a kernel of this processor
 	}
 	return e
+}
+
+// NewExplainerFor is [NewExplainer] for a given kernel. It returns an error if
+// this processor does not run it.
+func NewExplainerFor(f *Forest, k Kernel) (*Explainer, error) {
+	if err := checkKernel(k); err != nil {
+		return nil, err
+	}
+	e := &Explainer{forest: f, base: f.Base, features: f.Features, kernel: kernelNamed(k)}
+	questions := e.ask()
+	b := explainBuilder{e: e, parent: make([]int32, len(f.Feature)), share: make([]float64, len(f.Feature))}
+	longest := 0
+	for t := range len(f.Root) - 1 {
+		b.addTree(t, questions)
+		tree := &e.trees[t]
+		e.slots = max(e.slots, 2*tree.inner+1)
+		longest = max(longest, 1+len(tree.shares))
+	}
+	e.pool.New = func() any {
+		return &explainScratch{
+			ranks:   make([]uint16, len(e.rankings)),
+			answers: make([]int32, 2*f.Features+len(e.single)),
+			sums:    make([]vector, f.Features),
+			down:    make([]explainDown, e.slots/2+1),
+			up:      make([]vector, e.slots),
+			ways:    make([]explainWay, e.slots),
+			inverse: make([]vector, longest),
+		}
+	}
+	return e, nil
+}
+
+// question says how the answer of a node is found.
+type question struct {
+	slot   uint32
+	answer int32
+}
+
+// ask makes the rankings and returns each inner node's question: the rank of
+// its feature among the thresholds, missing values first (question 2j) or last
+// (2j+1), or what the forest says.
+func (e *Explainer) ask() []question {
+	f := e.forest
+	thresholds := make([][]float64, f.Features)
+	for n, j := range f.Feature {
+		if f.Left[n] >= 0 && f.Set[n] < 0 {
+			thresholds[j] = append(thresholds[j], f.Threshold[n])
+		}
+	}
+	for j, t := range thresholds {
+		slices.Sort(t)
+		thresholds[j] = slices.Compact(t)
+		if n := len(thresholds[j]); n > 0 && n <= maxRanks {
+			e.rankings = append(e.rankings, newRanking(j, thresholds[j]))
+		}
+	}
+	out := make([]question, len(f.Feature))
+	for n, j := range f.Feature {
+		switch {
+		case f.Left[n] < 0:
+		case f.Set[n] < 0 && len(thresholds[j]) <= maxRanks:
+			i, _ := slices.BinarySearch(thresholds[j], f.Threshold[n])
+			out[n] = question{slot: uint32(2 * j), answer: int32(i)}
+			if !f.MissingLeft[n] {
+				out[n].slot++
+			}
+		default:
+			out[n] = question{slot: uint32(2*f.Features + len(e.single))}
+			e.single = append(e.single, int32(n))
+		}
+	}
+	return out
+}
+
+// explainBuilder holds what is known of the nodes while trees are added.
+type explainBuilder struct {
+	e      *Explainer
+	parent []int32
+	share  []float64 // product of cover shares over the edges of the node's edge's feature, from the root to the node
+	reach  []float64 // per node of the tree: share of the cover that reaches it
+	above  []int32   // per node of the tree: distinct features above
+	slot   []uint32  // per node of the tree
+}
+
+func (b *explainBuilder) addTree(t int, questions []question) {
+	e, f := b.e, b.e.forest
+	lo, hi := f.Root[t], f.Root[t+1]
+	size := int(hi - lo)
+	b.reach, b.above, b.slot = make([]float64, size), make([]int32, size), make([]uint32, size)
+	tree := explainTree{nodes: len(e.nodes), values: len(e.values), inverse: len(e.inverse)}
+	for n := lo; n < hi; n++ {
+		if f.Left[n] >= 0 {
+			b.slot[n-lo] = uint32(tree.inner)
+			tree.inner++
+		}
+	}
+	leaves := tree.inner
+	b.reach[0], b.parent[lo], b.share[lo] = 1, -1, 1
+	deepest := int32(0)
+	for n := lo; n < hi; n++ {
+		deepest = max(deepest, b.above[n-lo])
+		if f.Left[n] < 0 {
+			b.slot[n-lo] = uint32(leaves)
+			leaves++
+			e.base += float64(f.Value[n] * b.reach[n-lo])
+			e.values = append(e.values, f.Value[n])
+			continue
+		}
+		left, right := f.Left[n], f.Right[n]
+		toLeft := coverShare(f.Cover[left], f.Cover[right])
+		before, shareAbove, above := b.edgeAbove(n), 1.0, b.above[n-lo]+1
+		if before >= 0 {
+			shareAbove, above = b.share[before], b.above[n-lo]
+		}
+		b.parent[left], b.parent[right] = n, n
+		b.above[left-lo], b.above[right-lo] = above, above
+		b.reach[left-lo], b.reach[right-lo] = float64(b.reach[n-lo]*toLeft), float64(b.reach[n-lo]*(1-toLeft))
+		b.share[left], b.share[right] = float64(shareAbove*toLeft), float64(shareAbove*(1-toLeft))
+		x := explainNode{
+			feature: uint32(f.Feature[n]), question: questions[n].slot, answer: questions[n].answer,
+			share: [3]float64{1 - toLeft, b.share[right], b.share[left]},
+		}
+		if before >= 0 {
+			x.before, x.inverse = b.slot[before-lo], uint32(1+len(tree.shares))
+			tree.shares = append(tree.shares, shareAbove)
+		}
+		e.nodes = append(e.nodes, x)
+	}
+	i := tree.nodes
+	for n := lo; n < hi; n++ {
+		if f.Left[n] >= 0 {
+			e.nodes[i].left, e.nodes[i].right = b.slot[f.Left[n]-lo], b.slot[f.Right[n]-lo]
+			i++
+		}
+	}
+	tree.rules = legendre(int(deepest+1) / 2)
+	if len(tree.rules) == 1 {
+		e.inverse = append(e.inverse, make([]vector, 1+len(tree.shares))...)
+		tree.rules[0].fill(e.inverse[tree.inverse:], tree.shares)
+	}
+	e.trees = append(e.trees, tree)
 }
 
 // coverShare returns the share of the left branch; half if no row ever came.
@@ -104,13 +285,13 @@ func coverShare(left, right float64) float64 {
 	return 0.5
 }
 
-// edgeAbove returns the lowest node on the way from the root to i, i included,
-// whose edge splits on the feature of node i; -1 if there is none.
-func (e *Explainer) edgeAbove(i int32) int32 {
-	feature := e.forest.Feature[i]
-	for n := i; e.parent[n] >= 0; n = e.parent[n] {
-		if e.forest.Feature[e.parent[n]] == feature {
-			return n
+// edgeAbove returns the lowest node on the way from the root to n, n included,
+// whose edge splits on the feature of node n; -1 if there is none.
+func (b *explainBuilder) edgeAbove(n int32) int32 {
+	feature := b.e.forest.Feature
+	for k := n; b.parent[k] >= 0; k = b.parent[k] {
+		if feature[b.parent[k]] == feature[n] {
+			return k
 		}
 	}
 	return -1
@@ -121,13 +302,52 @@ func (e *Explainer) edgeAbove(i int32) int32 {
 // covers tell it. The base plus the sum of dst is the margin, up to rounding.
 // dst and row have one value per feature. It does not allocate.
 func (e *Explainer) Contributions(dst, row []float64) (base float64) {
-	clear(dst[:e.forest.Features])
 	s := e.pool.Get().(*explainScratch)
-	for t := range e.rules {
-		e.explainTree(t, dst, row, s)
+	e.answer(s, row)
+	clear(s.sums)
+	for t := range e.trees {
+		tree := &e.trees[t]
+		if tree.inner == 0 {
+			continue
+		}
+		nodes, values := e.nodes[tree.nodes:][:tree.inner], e.values[tree.values:][:tree.inner+1]
+		for k := range tree.rules {
+			inverse := s.inverse
+			if len(tree.rules) == 1 {
+				inverse = e.inverse[tree.inverse:]
+			} else {
+				tree.rules[k].fill(inverse, tree.shares)
+			}
+			e.kernel.explain(s, nodes, values, inverse, &tree.rules[k])
+		}
+	}
+	for j := range dst[:e.features] {
+		v := &s.sums[j]
+		dst[j] = ((v[0] + v[1]) + (v[2] + v[3])) + ((v[4] + v[5]) + (v[6] + v[7]))
 	}
 	e.pool.Put(s)
 	return e.base
+}
+
+// answer answers the questions of all nodes.
+func (e *Explainer) answer(s *explainScratch, row []float64) {
+	f := e.forest
+	if len(e.rankings) > 0 {
+		e.kernel.rankRow(s.ranks, row, e.rankings)
+	}
+	for i := range e.rankings {
+		j, rank := e.rankings[i].feature, int32(s.ranks[i])
+		s.answers[2*j], s.answers[2*j+1] = rank, rank
+		if rank == missingRank {
+			s.answers[2*j] = 0
+		}
+	}
+	for k, n := range e.single {
+		s.answers[2*f.Features+k] = 1
+		if f.goesLeft(n, row[f.Feature[n]]) {
+			s.answers[2*f.Features+k] = 0
+		}
+	}
 }
 
 // Contributions is [Explainer.Contributions] for a single row; for more, make
@@ -136,47 +356,48 @@ func (f *Forest) Contributions(dst, row []float64) (base float64) {
 	return NewExplainer(f).Contributions(dst, row)
 }
 
-// explainTree adds the contributions of tree t to dst. Since children stand
-// behind their parents, going down is counting up and going back is counting
-// down.
-func (e *Explainer) explainTree(t int, dst, row []float64, s *explainScratch) {
-	f, r := e.forest, e.rules[t]
-	lo, hi := f.Root[t], f.Root[t+1]
-	q := len(r.t)
-	path := s.path[:int(hi-lo)*q]
-	copy(path, r.w)
-	for i := lo; i < hi; i++ {
-		own := path[int(i-lo)*q:][:q]
-		if f.Left[i] < 0 {
-			for k := range own {
-				own[k] *= f.Value[i]
-			}
-			continue
+// explainPortable adds the contributions of a tree at eight points to sums.
+func explainPortable(s *explainScratch, nodes []explainNode, values []float64, inverse []vector, r *rule) {
+	slots := 2*len(nodes) + 1
+	ways, down, up := s.ways[:slots], s.down[:len(nodes)+1], s.up[:slots]
+	ways[0].from, down[0].h = 1, r.w
+	for i := range nodes {
+		n := &nodes[i]
+		goesRight := uint64(0)
+		if s.answers[n.question] > n.answer {
+			goesRight = 1
 		}
-		goesLeft := f.goesLeft(i, row[f.Feature[i]])
-		before := e.before[f.Left[i]]
-		hotSoFar := before < 0 || s.hot[before-lo]
-		for _, c := range [...]int32{f.Left[i], f.Right[i]} {
-			hot := hotSoFar && (c == f.Left[i]) == goesLeft
-			s.hot[c-lo] = hot
-			r.descend(path[int(c-lo)*q:][:q], own, e.share[c], hot)
-			if before >= 0 {
-				r.undo(path[int(c-lo)*q:][:q], e.share[before], hotSoFar)
-			}
+		hot := ways[n.before].from & 1
+		right := hot & goesRight // the right child keeps hot
+		h, c := uint64(i+1)*downSize, uint64(i+1)*downSize+8*width
+		flip := (h ^ c) & -right
+		ways[n.left].from, ways[n.right].from = h^flip+hot&^goesRight, c^flip+right
+		swap := (n.left ^ n.right) & -uint32(right)
+		ways[i].keeps, ways[i].loses = n.left^swap, n.right^swap
+		share, inv, gs, phis := n.share[hot+right], &inverse[uint32(hot)*n.inverse], &r.g[hot], &r.phi[hot]
+		from := ways[i].from
+		d := &down[from/downSize].h
+		if from%downSize > 1 {
+			d = &down[from/downSize].c
 		}
-		clear(own)
+		own := &down[i+1]
+		for k := range d {
+			g := float64(float64(share*gs[k]) * inv[k])
+			c := float64(d[k] * g)
+			own.h[k], own.c[k] = d[k]-c, c
+			own.phi[k], own.g[k] = float64(float64(c*inv[k])*phis[k]), g
+		}
 	}
-	for i := hi - 1; i > lo; i-- {
-		own, above := path[int(i-lo)*q:][:q], path[int(e.parent[i]-lo)*q:][:q]
-		j := f.Feature[e.parent[i]]
-		dst[j] += r.part(own, e.share[i], s.hot[i-lo])
-		if b := e.before[i]; b >= 0 {
-			// The sum over everything below edge b counts these leaves with
-			// b's factor; theirs is the one of the lower edge.
-			dst[j] -= r.part(own, e.share[b], s.hot[b-lo])
-		}
-		for k := range own {
-			above[k] += own[k]
+	for i, v := range values {
+		up[len(nodes)+i] = vector{v, v, v, v, v, v, v, v}
+	}
+	for i := len(nodes) - 1; i >= 0; i-- {
+		u, h, c := &up[i], &up[ways[i].keeps], &up[ways[i].loses]
+		own, sum := &down[i+1], &s.sums[nodes[i].feature]
+		for k := range u {
+			delta := h[k] - c[k]
+			u[k] = h[k] - float64(own.g[k]*delta)
+			sum[k] += float64(own.phi[k] * delta)
 		}
 	}
 }

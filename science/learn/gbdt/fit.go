@@ -28,16 +28,19 @@ func (Learner) Input() learn.Input { return learn.Raw }
 // Fit trains on t with the settings p; [Params], [Words] and [Lists] list them.
 //
 // The member has Trees set: Base is the log odds (binary) or mean (regression)
-// of the labels, Cover the weight of the training rows, thresholds are values
+// of the labels, or as the objective has it; Cover the weight of the training rows, thresholds are values
 // of the features. It may hold fewer trees than asked for, even none: boosting
 // stops when no split improves the loss, and with t.Valid and
 // early_stopping_rounds above 0 when the loss there (log loss, or rmse) no
 // longer falls, keeping the trees up to its minimum. Rows of weight 0 are as if
 // they were absent.
 //
+// With the objectives poisson and tweedie the margin is the logarithm of the
+// predicted mean, with l1 and quantile a quantile of the label.
+//
 // The result depends on t, p and nothing else: not on t.Workers, nor on the
-// machine. Without row_fraction and feature_fraction it depends on t.Seed only
-// by rounding noise.
+// machine. Without settings that draw rows, features or edges it depends on
+// t.Seed only by rounding noise.
 //
 // Errors: settings that are unknown or out of range, all of them at once;
 // shapes that do not fit; labels other than 0 and 1 in a binary task;

@@ -24,7 +24,7 @@ type compiled struct {
 type scratch struct {
 	features      []float64
 	contributions []float64
-	blockFeatures []float64
+	blockFeatures []float64 // nil until a block is scored
 	blockMargins  []float64
 }
 
@@ -50,17 +50,38 @@ func NewModel(m Model) (*Model, error) {
 	if len(m.Members) == 0 {
 		return nil, fmt.Errorf("model: has no members")
 	}
-	c := &compiled{layout: layout}
 	for i := range m.Members {
 		b := &m.Members[i]
 		if err := b.check(layout.Cols()); err != nil {
 			return nil, fmt.Errorf("model: member %d (%s): %w", i, b.Learner, err)
 		}
+	}
+	return m.ready(layout, tree.Kernels()[0])
+}
+
+// WithKernel returns the model with its trees made ready for a kernel other
+// than the fastest of this processor. Scores and contributions have the same
+// bits. It returns an error if this processor does not run the kernel.
+func (m *Model) WithKernel(k tree.Kernel) (*Model, error) {
+	return m.ready(m.state().layout, k)
+}
+
+// ready returns the checked model m with its compiled part.
+func (m *Model) ready(layout *Layout, k tree.Kernel) (*Model, error) {
+	c := &compiled{layout: layout}
+	for i := range m.Members {
+		b := &m.Members[i]
 		c.widest = max(c.widest, len(b.Plan))
 		var s *tree.Scorer
 		var e *tree.Explainer
+		var err error
 		if b.Trees != nil {
-			s, e = tree.NewScorer(b.Trees), tree.NewExplainer(b.Trees)
+			if s, err = tree.NewScorerFor(b.Trees, k); err != nil {
+				return nil, err
+			}
+			if e, err = tree.NewExplainerFor(b.Trees, k); err != nil {
+				return nil, err
+			}
 		}
 		c.scorers, c.explainers = append(c.scorers, s), append(c.explainers, e)
 	}
@@ -68,12 +89,11 @@ func NewModel(m Model) (*Model, error) {
 		return &scratch{
 			features:      make([]float64, c.widest),
 			contributions: make([]float64, c.widest),
-			blockFeatures: make([]float64, blockRows*c.widest),
-			blockMargins:  make([]float64, blockRows),
 		}
 	}
-	m.c = c
-	return &m, nil
+	out := *m
+	out.c = c
+	return &out, nil
 }
 
 func (b *Member) check(inputs int) error {
@@ -218,6 +238,9 @@ func (m *Model) ScoreRows(margin, score []float64, rows Rows) {
 	var next atomic.Int64
 	work := func() {
 		s := c.pool.Get().(*scratch)
+		if s.blockFeatures == nil {
+			s.blockFeatures, s.blockMargins = make([]float64, blockRows*c.widest), make([]float64, blockRows)
+		}
 		for {
 			lo := int(next.Add(1)-1) * blockRows
 			if lo >= rows.N {

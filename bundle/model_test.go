@@ -12,6 +12,8 @@ import (
 	"github.com/tandem-ml/tandem/bundle/linear"
 	"github.com/tandem-ml/tandem/bundle/num"
 	"github.com/tandem-ml/tandem/bundle/step"
+	"github.com/tandem-ml/tandem/bundle/tree"
+	"github.com/tandem-ml/tandem/bundle/tree/treetest"
 )
 
 func sameBits(a, b float64) bool { return math.Float64bits(a) == math.Float64bits(b) }
@@ -330,5 +332,41 @@ func BenchmarkScore(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		m.Score(row)
+	}
+}
+
+// Scores and contributions do not depend on the kernel.
+func TestKernels(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(6, 6))
+	m := blend(t, rng)
+	const n = 700
+	rows := bundle.Rows{N: n, Cols: inputs}
+	for range n {
+		rows.Data = append(rows.Data, treetest.Row(rng, categories)...)
+	}
+	want, got := make([]float64, n), make([]float64, n)
+	m.ScoreRows(want, nil, rows)
+	part, other := make([]float64, inputs), make([]float64, inputs)
+	for _, k := range tree.Kernels() {
+		km, err := m.WithKernel(k)
+		if err != nil {
+			t.Fatal(err)
+		}
+		km.ScoreRows(got, nil, rows)
+		for i := range n {
+			one := km.Margin(rows.Row(i))
+			if math.Float64bits(got[i]) != math.Float64bits(want[i]) || math.Float64bits(one) != math.Float64bits(want[i]) {
+				t.Fatalf("%s: row %d: %v in a block, %v alone, want %v", k, i, got[i], one, want[i])
+			}
+			m.Contributions(part, rows.Row(i))
+			km.Contributions(other, rows.Row(i))
+			if !slices.Equal(part, other) {
+				t.Fatalf("%s: row %d: contributions %v, want %v", k, i, other, part)
+			}
+		}
+	}
+	if _, err := m.WithKernel("abacus"); err == nil {
+		t.Error("a kernel that does not exist was accepted")
 	}
 }

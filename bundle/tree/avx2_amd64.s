@@ -197,3 +197,86 @@ rows:
 	JNZ  tree
 	VZEROUPPER
 	RET
+
+// Byte i of a word's 32 bits, eight times.
+DATA spread<>+0(SB)/8, $0x0000000000000000
+DATA spread<>+8(SB)/8, $0x0101010101010101
+DATA spread<>+16(SB)/8, $0x0202020202020202
+DATA spread<>+24(SB)/8, $0x0303030303030303
+GLOBL spread<>(SB), RODATA|NOPTR, $32
+
+// func walkRowAVX2(numbers *[lanes]byte, columns *[256]byte, data *byte, right *uint64, steps, pages int)
+//
+// Y0, Y1: leaf numbers of 32 trees each.
+TEXT ·walkRowAVX2(SB), NOSPLIT, $0-48
+	MOVQ    numbers+0(FP), DI
+	MOVQ    columns+8(FP), BX
+	MOVQ    data+16(FP), SI
+	MOVQ    right+24(FP), DX
+	MOVQ    steps+32(FP), CX
+	MOVQ    pages+40(FP), R8
+	VMOVDQU bitOf<>(SB), Y15
+	VMOVDQU spread<>(SB), Y14
+	MOVL    $0x70, AX
+	VMOVD   AX, X13
+	VPBROADCASTB X13, Y13
+	MOVL    $16, AX
+	VMOVD   AX, X12
+	VPBROADCASTB X12, Y12
+	VPXOR   Y0, Y0, Y0
+	VPXOR   Y1, Y1, Y1
+	SHLQ    $4, R8
+	ADDQ    BX, R8 // end of the pages
+
+// The columns on this page, 0 for others: with 0x70 added, 16 and more have the
+// high bit.
+#define PAGE(ids, x, t) \
+	VPADDUSB Y13, ids, t \
+	VPSHUFB  t, Y4, t    \
+	VPOR     t, x, x     \
+	VPSUBB   Y12, ids, ids
+
+#define TAKE(at, number, x, set) \
+	VMOVDQU  64+at(SI), Y4        \
+	VPMINUB  Y4, x, x             \
+	VPCMPEQB Y4, x, x             \ // goes right
+	VPOR     set, x, x            \
+	VPCMPEQB 128+at(SI), number, Y5 \ // came here
+	VPAND    Y5, x, x             \
+	VPAND    192+at(SI), x, x     \
+	VPADDB   x, number, number
+
+step:
+	VMOVDQU (SI), Y2
+	VMOVDQU 32(SI), Y3
+	VPXOR   Y6, Y6, Y6
+	VPXOR   Y7, Y7, Y7
+	MOVQ    BX, R9
+
+page:
+	VBROADCASTI128 (R9), Y4
+	PAGE(Y2, Y6, Y8)
+	PAGE(Y3, Y7, Y9)
+	ADDQ $16, R9
+	CMPQ R9, R8
+	JLT  page
+
+	VPBROADCASTD (DX), Y10
+	VPBROADCASTD 4(DX), Y11
+	VPSHUFB  Y14, Y10, Y10
+	VPSHUFB  Y14, Y11, Y11
+	VPAND    Y15, Y10, Y10
+	VPAND    Y15, Y11, Y11
+	VPCMPEQB Y15, Y10, Y10
+	VPCMPEQB Y15, Y11, Y11
+	TAKE(0, Y0, Y6, Y10)
+	TAKE(32, Y1, Y7, Y11)
+	ADDQ $256, SI
+	ADDQ $8, DX
+	DECQ CX
+	JNZ  step
+
+	VMOVDQU Y0, (DI)
+	VMOVDQU Y1, 32(DI)
+	VZEROUPPER
+	RET

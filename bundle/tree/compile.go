@@ -128,8 +128,7 @@ type compiler struct {
 }
 
 // compile returns nil if the forest needs more columns than are worth while.
-// rows says whether the kernel scores single rows.
-func compile(f *Forest, rows bool) *program {
+func compile(f *Forest) *program {
 	c := &compiler{
 		f: f, p: &program{}, thresholds: make([][]float64, f.Features),
 		ranked: map[[3]int]uint32{}, coded: map[int]uint32{},
@@ -142,9 +141,7 @@ func compile(f *Forest, rows bool) *program {
 		return nil
 	}
 	c.cut()
-	if rows {
-		c.p.row = c.compileRow()
-	}
+	c.p.row = c.compileRow()
 	return c.p
 }
 

@@ -50,11 +50,10 @@ type kernel struct {
 	// rankRow sets dst[i] to the rank of the row's value by ranking i.
 	rankRow func(dst []uint16, row []float64, rankings []ranking)
 
-	// walkRow sets the leaf numbers that the row reaches in up to 64 trees.
-	// columns are the row's bytes, of which those beyond 127 are read if wide;
-	// right has a word for each step. nil if the kernel does not score single
-	// rows.
-	walkRow func(numbers *[lanes]byte, columns *[256]byte, data []byte, right []uint64, steps int, wide bool)
+	// walkRow sets the leaf numbers that the row reaches in up to 64 trees, all
+	// of whose columns are among the first used columns, one that is always 0
+	// included; right has a word for each step.
+	walkRow func(numbers *[lanes]byte, columns *[256]byte, data []byte, right []uint64, steps, used int)
 
 	// explain adds the contributions of a tree at eight points to the sums.
 	explain func(s *explainScratch, nodes []explainNode, values []float64, inverse []vector, r *rule)

@@ -48,8 +48,8 @@ var avx512 = kernel{
 	explain: func(s *explainScratch, nodes []explainNode, values []float64, inverse []vector, r *rule) {
 		explainAVX512(&s.down[0], &s.up[0], &s.ways[0], &nodes[0], len(nodes), &values[0], &inverse[0], r, &s.answers[0], &s.sums[0])
 	},
-	walkRow: func(numbers *[lanes]byte, columns *[256]byte, data []byte, right []uint64, steps int, wide bool) {
-		walkRowAVX512(numbers, columns, &data[0], &right[0], steps, wide)
+	walkRow: func(numbers *[lanes]byte, columns *[256]byte, data []byte, right []uint64, steps, used int) {
+		walkRowAVX512(numbers, columns, &data[0], &right[0], steps, used > 128)
 	},
 }
 
@@ -66,7 +66,17 @@ var avx2 = kernel{
 			treesAVX2(&acc[g*lanes], colsAt(cols, g), &heads[0], len(heads), first(splits), &values[0])
 		}
 	},
-	rankRow: rankRowPortable,
+	rankRow: func(dst []uint16, row []float64, rankings []ranking) {
+		var rank [lanes]uint16
+		for i := range rankings {
+			r := &rankings[i]
+			rankAVX2(&rank, &row[r.feature], 0, 1, &r.numbers[0], &r.start, r.levels)
+			dst[i] = rank[0]
+		}
+	},
+	walkRow: func(numbers *[lanes]byte, columns *[256]byte, data []byte, right []uint64, steps, used int) {
+		walkRowAVX2(numbers, columns, &data[0], &right[0], steps, (used+15)/16)
+	},
 	explain: func(s *explainScratch, nodes []explainNode, values []float64, inverse []vector, r *rule) {
 		explainAVX2(&s.down[0], &s.up[0], &s.ways[0], &nodes[0], len(nodes), &values[0], &inverse[0], r, &s.answers[0], &s.sums[0])
 	},
@@ -110,6 +120,11 @@ func spreadAVX512(dst *[words]uint64, ranks *[lanes]uint16, from int, missingLef
 
 //go:noescape
 func spreadAVX2(dst *[words]uint64, ranks *[lanes]uint16, from int, missingLeft bool)
+
+// walkRowAVX2 reads columns in pages of 16.
+//
+//go:noescape
+func walkRowAVX2(numbers *[lanes]byte, columns *[256]byte, data *byte, right *uint64, steps, pages int)
 
 //go:noescape
 func setsAVX2(cols *uint64, ops *setSplit, n int)

@@ -152,7 +152,7 @@ func (s *Scorer) scoreRow(row []float64) float64 {
 			continue
 		}
 		if run.steps > 0 {
-			s.kernel.walkRow(&b.numbers, &b.columns, run.data, b.right[run.at:], run.steps, rp.columns > 127)
+			s.kernel.walkRow(&b.numbers, &b.columns, run.data, b.right[run.at:], run.steps, rp.columns+1)
 		} else {
 			clear(b.numbers[:])
 		}

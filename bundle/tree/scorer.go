@@ -64,7 +64,7 @@ func NewScorerFor(f *Forest, k Kernel) (*Scorer, error) {
 		return nil, err
 	}
 	s := &Scorer{f: f, name: k, kernel: kernelNamed(k)}
-	s.p = compile(f, s.kernel.walkRow != nil)
+	s.p = compile(f)
 	if s.p != nil {
 		s.row = s.p.row
 	}

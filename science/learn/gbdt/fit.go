@@ -13,7 +13,8 @@ import (
 )
 
 // Learner learns gradient-boosted trees for binary tasks (log loss) and
-// regression (squared error, or another loss by the setting "objective"). The zero value is ready to use.
+// regression (squared error, or another loss by the setting "objective"). The
+// zero value is ready to use.
 type Learner struct{}
 
 var _ learn.Learner = Learner{}
@@ -28,8 +29,8 @@ func (Learner) Input() learn.Input { return learn.Raw }
 // Fit trains on t with the settings p; [Params], [Words] and [Lists] list them.
 //
 // The member has Trees set: Base is the log odds (binary) or mean (regression)
-// of the labels, or as the objective has it; Cover the weight of the training rows, thresholds are values
-// of the features. It may hold fewer trees than asked for, even none: boosting
+// of the labels, or as the objective has it; Cover is the weight of the
+// training rows; thresholds are values of the features. It may hold fewer trees than asked for, even none: boosting
 // stops when no split improves the loss, and with t.Valid and
 // early_stopping_rounds above 0 when the loss there (log loss, or rmse) no
 // longer falls, keeping the trees up to its minimum. Rows of weight 0 are as if

@@ -402,28 +402,3 @@ func FuzzCheck(f *testing.F) {
 		}
 	})
 }
-
-func BenchmarkMargin(b *testing.B)        { benchmark(b, false) }
-func BenchmarkContributions(b *testing.B) { benchmark(b, true) }
-
-// benchmark scores or explains one row with 200 trees of 31 leaves on 28
-// features.
-func benchmark(b *testing.B, explain bool) {
-	rng := rand.New(rand.NewPCG(1, 1))
-	categories := make([]int, 28)
-	f := treetest.Random(rng, categories, 200, 31)
-	e := tree.NewExplainer(f)
-	part := make([]float64, 28)
-	rows := make([][]float64, 256)
-	for i := range rows {
-		rows[i] = treetest.Row(rng, categories)
-	}
-	b.ReportAllocs()
-	for i := 0; b.Loop(); i++ {
-		if row := rows[i%256]; explain {
-			e.Contributions(part, row)
-		} else {
-			f.Margin(row)
-		}
-	}
-}

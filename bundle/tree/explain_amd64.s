@@ -1,189 +1,204 @@
 #include "go_asm.h"
 #include "textflag.h"
 
-// The node's part that is not arithmetic: which child keeps the feature hot.
-// R8 is the node, R9 what nodes leave behind, R10 the ways, R11 the 1/F, R12 the
-// answers, R13 the rule, R14 the size of the ways before the node's: an eighth
-// of the size of what they leave behind, half of the size of their U.
+// The node's part that is not arithmetic. R8 is the node, R9 what nodes leave
+// behind, R10 where the row is hot, R11 the 1/F, R12 the answers, R13 the rule.
 //
-// Afterwards SI is where D is, BX is 1/F, both in bytes, CX the number of the
-// share, DX 0 or the size of a vector if the feature is hot above.
+// Afterwards BX is 1 if the right child is hot, DX 1 if it or the left one is,
+// DI is where D is, SI is 1/F, both in bytes.
 #define WAY \
-	MOVL  explainNode_question(R8), AX   \
-	MOVL  (R12)(AX*4), AX                \
-	XORL  BX, BX                         \
-	CMPL  AX, explainNode_answer(R8)     \
-	SETGT BX                             \
-	MOVL  explainNode_before(R8), DX     \
-	SHLQ  $5, DX                         \
-	MOVL  explainWay_from(R10)(DX*1), DX \
-	ANDL  $1, DX                         \
-	ANDL  DX, BX                         \ // the right child is hot
-	MOVL  BX, CX                         \
-	SHLL  $6, CX                         \
-	SUBL  BX, CX                         \
-	LEAQ  explainDown__size(DX)(R14*8), R15 \
-	ADDQ  CX, R15                        \ // h if left, and whether it is hot
-	MOVL  explainNode_left(R8), SI       \
-	MOVL  explainNode_right(R8), DI      \
-	MOVQ  SI, AX                         \
-	SHLQ  $5, AX                         \
-	MOVQ  R15, explainWay_from(R10)(AX*1) \
-	LEAQ  explainDown__size+64(R14*8), R15 \
-	SUBQ  CX, R15                        \
-	MOVQ  DI, AX                         \
-	SHLQ  $5, AX                         \
-	MOVQ  R15, explainWay_from(R10)(AX*1) \
-	LEAQ  (DX)(BX*1), CX                 \
-	MOVQ  SI, AX                         \
-	TESTL BX, BX                         \
-	CMOVQNE DI, SI                       \
-	CMOVQNE AX, DI                       \
-	SHLQ  $32, DI                        \
-	ORQ   DI, SI                         \
-	MOVQ  SI, explainWay_keeps(R10)(R14*1) \
-	MOVQ  explainWay_from(R10)(R14*1), SI \
-	ANDQ  $-2, SI                        \
-	MOVL  explainNode_inverse(R8), BX    \
-	MOVL  DX, AX                         \
-	NEGL  AX                             \
-	ANDL  AX, BX                         \
-	SHLQ  $6, BX                         \
-	SHLQ  $6, DX
+	MOVL  explainNode_question(R8), AX \
+	MOVL  explainNode_answer(R8), BX   \
+	SUBL  (R12)(AX*4), BX              \
+	SHRL  $31, BX                      \
+	MOVL  explainNode_before(R8), DX   \
+	MOVL  (R10)(DX*4), DX              \
+	ANDL  DX, BX                       \
+	MOVL  explainNode_inverse(R8), SI  \
+	IMULL DX, SI                       \
+	MOVL  explainNode_from(R8), DI     \
+	SHLQ  $6, SI                       \
+	SHLQ  $6, DI
 
-#define BEGIN \
-	MOVQ $1, explainWay_from(R10)        \
-	XORL R14, R14                        \
-	MOVQ CX, AX                          \
-	SHLQ $5, AX                          \
-	MOVQ AX, end-8(SP)
+#define CHILDREN \
+	MOVL explainNode_left(R8), AX      \
+	MOVL explainNode_right(R8), CX     \
+	MOVL BX, (R10)(CX*4)               \
+	MOVL DX, CX                        \
+	SUBL BX, CX                        \
+	MOVL CX, (R10)(AX*4)
 
-#define NEXT \
-	ADDQ $explainNode__size, R8          \
-	ADDQ $32, R14                        \
-	CMPQ R14, end-8(SP)
+// Numbers of vectors in the rule: DX by whether the feature is hot, CX by where.
+#define PLACES \
+	LEAL (DX)(BX*1), CX                \
+	SHLL $6, DX                        \
+	SHLL $6, CX                        \
+	NEGL BX
 
-#define BACK \
-	SUBQ $explainNode__size, R8          \
-	SUBQ $32, R14                        \
-	MOVL explainWay_keeps(R10)(R14*1), SI \
-	MOVL explainWay_loses(R10)(R14*1), DI \
-	MOVL explainNode_feature(R8), AX     \
-	SHLQ $6, SI                          \
-	SHLQ $6, DI                          \
-	SHLQ $6, AX
+// g is gg, D of the children left and right, 1/F inv.
+#define DOWN(at, share, gg, inv, left, right) \
+	VMOVUPD at(R11)(SI*1), inv         \
+	VMULPD  rule_u+at(R13)(DX*1), share, gg \
+	VADDPD  rule_t+at(R13)(CX*1), gg, gg \
+	VMULPD  inv, gg, gg                \
+	VMOVUPD at(R9)(DI*1), left         \
+	VMULPD  gg, left, right            \
+	VSUBPD  right, left, left
 
-#define DOWN(at, a, b, c, d, e) \
-	VMOVUPD at(R11)(BX*1), b              \
-	VMOVUPD at(R9)(SI*1), c               \
-	VMULPD  rule_g+at(R13)(DX*1), a, d    \
-	VMULPD  b, d, d                       \ // g
-	VMULPD  d, c, e                       \ // D[c]
-	VSUBPD  e, c, c                       \ // D[h]
-	VMULPD  b, e, b                       \
-	VMULPD  rule_phi+at(R13)(DX*1), b, b  \
-	VMOVUPD c, explainDown__size+explainDown_h+at(R9)(R14*8)   \
-	VMOVUPD e, explainDown__size+explainDown_c+at(R9)(R14*8)   \
-	VMOVUPD b, explainDown__size+explainDown_phi+at(R9)(R14*8) \
-	VMOVUPD d, explainDown__size+explainDown_g+at(R9)(R14*8)
+#define STORE(at, gg, left, right) \
+	VMOVUPD gg, explainDown_g+at(R14)  \
+	VMOVUPD left, explainDown_left+at(R14) \
+	VMOVUPD right, explainDown_right+at(R14)
 
-#define UP(at, a, b, c) \
-	VMOVUPD at(R11)(SI*1), a              \
-	VSUBPD  at(R11)(DI*1), a, b           \ // U[h] - U[c]
-	VMULPD  explainDown__size+explainDown_g+at(R9)(R14*8), b, c \
-	VSUBPD  c, a, a                       \
-	VMOVUPD a, at(R11)(R14*2)             \
-	VMULPD  explainDown__size+explainDown_phi+at(R9)(R14*8), b, b \
-	VADDPD  at(R12)(AX*1), b, b           \
-	VMOVUPD b, at(R12)(AX*1)
+// lost is D of the child that is not hot, and becomes what counts in phi.
+#define PHI(at, inv, lost) \
+	VMULPD  inv, lost, lost            \
+	VMULPD  rule_phi+at(R13)(CX*1), lost, lost
 
-// func explainAVX512(down *explainDown, up *vector, ways *explainWay, nodes *explainNode, n int, values *float64, inverse *vector, r *rule, answers *int32, sums *vector)
-TEXT ·explainAVX512(SB), NOSPLIT, $8-80
+// A twig: the node's U goes to where DI is, gg and phi are changed.
+#define TWIG(at, gg, phi, left, delta) \
+	VMULPD  delta, gg, gg              \
+	VADDPD  left, gg, gg               \
+	VMOVUPD gg, at(DI)                 \
+	VMULPD  delta, phi, phi            \
+	VADDPD  at(R9)(AX*1), phi, phi     \
+	VMOVUPD phi, at(R9)(AX*1)
+
+#define UP(at, left, delta, product) \
+	VMOVUPD at(R11)(SI*1), left        \
+	VMOVUPD at(R11)(DI*1), delta       \
+	VSUBPD  left, delta, delta         \
+	VMULPD  explainDown_g+at(R14), delta, product \
+	VADDPD  product, left, left        \
+	VMOVUPD left, at(R10)              \
+	VMULPD  explainDown_phi+at(R14), delta, delta \
+	VADDPD  at(R12)(AX*1), delta, delta \
+	VMOVUPD delta, at(R12)(AX*1)
+
+// func explainAVX2(down *explainDown, up *vector, hot *uint32, nodes *explainNode, branches, twigs int, values *float64, leaves int, inverse *vector, r *rule, answers *int32, sums *vector)
+TEXT ·explainAVX2(SB), NOSPLIT, $16-96
 	MOVQ down+0(FP), R9
-	MOVQ ways+16(FP), R10
+	MOVQ hot+16(FP), R10
 	MOVQ nodes+24(FP), R8
-	MOVQ n+32(FP), CX
-	MOVQ inverse+48(FP), R11
-	MOVQ r+56(FP), R13
-	MOVQ answers+64(FP), R12
-	BEGIN
-	VMOVUPD rule_w(R13), Z0
-	VMOVUPD Z0, (R9)
-
-down:
-	WAY
-	VBROADCASTSD explainNode_share(R8)(CX*8), Z0
-	DOWN(0, Z0, Z1, Z2, Z3, Z4)
-	NEXT
-	JLT  down
-
-	MOVQ up+8(FP), R11
-	MOVQ values+40(FP), SI
-	MOVQ sums+72(FP), R12
-	LEAQ (R11)(R14*2), DI
-	MOVQ n+32(FP), CX
-	INCQ CX
-
-leaf:
-	VBROADCASTSD (SI), Z0
-	VMOVUPD Z0, (DI)
-	ADDQ $8, SI
-	ADDQ $64, DI
-	DECQ CX
-	JNZ  leaf
-
-up:
-	BACK
-	UP(0, Z0, Z1, Z2)
-	TESTQ R14, R14
-	JNZ   up
-	VZEROUPPER
-	RET
-
-// func explainAVX2(down *explainDown, up *vector, ways *explainWay, nodes *explainNode, n int, values *float64, inverse *vector, r *rule, answers *int32, sums *vector)
-TEXT ·explainAVX2(SB), NOSPLIT, $8-80
-	MOVQ down+0(FP), R9
-	MOVQ ways+16(FP), R10
-	MOVQ nodes+24(FP), R8
-	MOVQ n+32(FP), CX
-	MOVQ inverse+48(FP), R11
-	MOVQ r+56(FP), R13
-	MOVQ answers+64(FP), R12
-	BEGIN
+	MOVQ branches+32(FP), CX
+	MOVQ inverse+64(FP), R11
+	MOVQ r+72(FP), R13
+	MOVQ answers+80(FP), R12
+	MOVL $1, (R10)
 	VMOVUPD rule_w(R13), Y0
 	VMOVUPD rule_w+32(R13), Y1
 	VMOVUPD Y0, (R9)
 	VMOVUPD Y1, 32(R9)
+	LEAQ explainDown__size(R9), R14
+	MOVQ CX, R15
+	TESTQ CX, CX
+	JZ   twigs
 
-down:
+branch:
 	WAY
-	VBROADCASTSD explainNode_share(R8)(CX*8), Y0
+	CHILDREN
+	VBROADCASTSD explainNode_share(R8)(DX*8), Y0
+	PLACES
 	DOWN(0, Y0, Y1, Y2, Y3, Y4)
-	DOWN(32, Y0, Y1, Y2, Y3, Y4)
-	NEXT
-	JLT  down
+	DOWN(32, Y0, Y5, Y6, Y7, Y8)
+	VMOVD BX, X9
+	VPBROADCASTD X9, Y9
+	STORE(0, Y1, Y3, Y4)
+	STORE(32, Y5, Y7, Y8)
+	VBLENDVPD Y9, Y3, Y4, Y4
+	VBLENDVPD Y9, Y7, Y8, Y8
+	PHI(0, Y2, Y4)
+	PHI(32, Y6, Y8)
+	VMOVUPD Y4, explainDown_phi(R14)
+	VMOVUPD Y8, explainDown_phi+32(R14)
+	ADDQ $explainDown__size, R14
+	ADDQ $explainNode__size, R8
+	DECQ R15
+	JNZ  branch
 
-	MOVQ up+8(FP), R11
-	MOVQ values+40(FP), SI
-	MOVQ sums+72(FP), R12
-	LEAQ (R11)(R14*2), DI
-	MOVQ n+32(FP), CX
-	INCQ CX
+twigs:
+	MOVQ branches+32(FP), AX
+	SHLQ $6, AX
+	ADDQ up+8(FP), AX
+	MOVQ AX, own-8(SP) // the U of the twig
+	MOVQ twigs+40(FP), AX
+	MOVQ AX, left-16(SP)
+	MOVQ values+48(FP), R15
+
+twig:
+	WAY
+	VBROADCASTSD explainNode_share(R8)(DX*8), Y0
+	PLACES
+	DOWN(0, Y0, Y1, Y2, Y3, Y4)
+	DOWN(32, Y0, Y5, Y6, Y7, Y8)
+	VMOVD BX, X9
+	VPBROADCASTD X9, Y9
+	VBLENDVPD Y9, Y3, Y4, Y4
+	VBLENDVPD Y9, Y7, Y8, Y8
+	PHI(0, Y2, Y4)
+	PHI(32, Y6, Y8)
+	VBROADCASTSD (R15), Y10
+	VBROADCASTSD 8(R15), Y11
+	VSUBPD  Y10, Y11, Y11
+	MOVL explainNode_feature(R8), AX
+	SHLQ $6, AX
+	MOVQ own-8(SP), DI
+	MOVQ R9, R14
+	MOVQ sums+88(FP), R9
+	TWIG(0, Y1, Y4, Y10, Y11)
+	TWIG(32, Y5, Y8, Y10, Y11)
+	MOVQ R14, R9
+	ADDQ $64, DI
+	MOVQ DI, own-8(SP)
+	ADDQ $16, R15
+	ADDQ $explainNode__size, R8
+	DECQ left-16(SP)
+	JNZ  twig
+
+	MOVQ leaves+56(FP), CX
+	TESTQ CX, CX
+	JZ   back
+	MOVQ own-8(SP), R14
 
 leaf:
-	VBROADCASTSD (SI), Y0
-	VMOVUPD Y0, (DI)
-	VMOVUPD Y0, 32(DI)
-	ADDQ $8, SI
-	ADDQ $64, DI
+	VBROADCASTSD (R15), Y0
+	VMOVUPD Y0, (R14)
+	VMOVUPD Y0, 32(R14)
+	ADDQ $8, R15
+	ADDQ $64, R14
 	DECQ CX
 	JNZ  leaf
 
+back:
+	MOVQ branches+32(FP), CX
+	TESTQ CX, CX
+	JZ   done
+	MOVQ up+8(FP), R11
+	MOVQ sums+88(FP), R12
+	MOVQ CX, R10
+	SHLQ $6, R10
+	MOVQ R10, R14
+	SHLQ $2, R14
+	ADDQ R11, R10
+	ADDQ R9, R14 // what the last branch left behind
+	IMUL3Q $explainNode__size, CX, R8
+	ADDQ nodes+24(FP), R8
+
 up:
-	BACK
+	SUBQ $explainNode__size, R8
+	SUBQ $64, R10
+	MOVL explainNode_left(R8), SI
+	MOVL explainNode_right(R8), DI
+	MOVL explainNode_feature(R8), AX
+	SHLQ $6, SI
+	SHLQ $6, DI
+	SHLQ $6, AX
 	UP(0, Y0, Y1, Y2)
 	UP(32, Y0, Y1, Y2)
-	TESTQ R14, R14
-	JNZ   up
+	SUBQ $explainDown__size, R14
+	CMPQ R14, R9
+	JNE  up
+
+done:
 	VZEROUPPER
 	RET

@@ -55,6 +55,7 @@ type kernel struct {
 	// included; right has a word for each step.
 	walkRow func(numbers *[lanes]byte, columns *[256]byte, data []byte, right []uint64, steps, used int)
 
-	// explain adds the contributions of a tree at eight points to the sums.
-	explain func(s *explainScratch, nodes []explainNode, values []float64, inverse []vector, r *rule)
+	// explain adds the contributions of a tree at eight points to the sums. The
+	// last nodes are the twigs, and their values the first.
+	explain func(s *explainScratch, nodes []explainNode, twigs int, values []float64, inverse []vector, r *rule)
 }

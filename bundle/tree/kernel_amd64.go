@@ -45,9 +45,7 @@ var avx512 = kernel{
 	rankRow: func(dst []uint16, row []float64, rankings []ranking) {
 		rankRowAVX512(&dst[0], &row[0], &rankings[0], len(rankings))
 	},
-	explain: func(s *explainScratch, nodes []explainNode, values []float64, inverse []vector, r *rule) {
-		explainAVX512(&s.down[0], &s.up[0], &s.ways[0], &nodes[0], len(nodes), &values[0], &inverse[0], r, &s.answers[0], &s.sums[0])
-	},
+	explain: explainVector,
 	walkRow: func(numbers *[lanes]byte, columns *[256]byte, data []byte, right []uint64, steps, used int) {
 		walkRowAVX512(numbers, columns, &data[0], &right[0], steps, used > 128)
 	},
@@ -77,13 +75,17 @@ var avx2 = kernel{
 	walkRow: func(numbers *[lanes]byte, columns *[256]byte, data []byte, right []uint64, steps, used int) {
 		walkRowAVX2(numbers, columns, &data[0], &right[0], steps, (used+15)/16)
 	},
-	explain: func(s *explainScratch, nodes []explainNode, values []float64, inverse []vector, r *rule) {
-		explainAVX2(&s.down[0], &s.up[0], &s.ways[0], &nodes[0], len(nodes), &values[0], &inverse[0], r, &s.answers[0], &s.sums[0])
-	},
+	explain: explainVector,
 }
 
 // setsVector is the same for AVX-512, where it is a small part of the work.
 func setsVector(cols []uint64, ops []setSplit) { setsAVX2(&cols[0], &ops[0], len(ops)) }
+
+// explainVector is the same for AVX-512, which was no faster: what a tree costs
+// is the way from a node to the next, not the arithmetic.
+func explainVector(s *explainScratch, nodes []explainNode, twigs int, values []float64, inverse []vector, r *rule) {
+	explainAVX2(&s.down[0], &s.up[0], &s.hot[0], &nodes[0], len(nodes)-twigs, twigs, &values[0], len(values)-2*twigs, &inverse[0], r, &s.answers[0], &s.sums[0])
+}
 
 // first returns where splits begin: nowhere if all trees are single leaves.
 func first(splits []split) *split {
@@ -142,7 +144,4 @@ func treesAVX512(acc *float64, cols *uint64, heads *head, n int, splits *split, 
 func treesAVX2(acc *float64, cols *uint64, heads *head, n int, splits *split, values *float64)
 
 //go:noescape
-func explainAVX512(down *explainDown, up *vector, ways *explainWay, nodes *explainNode, n int, values *float64, inverse *vector, r *rule, answers *int32, sums *vector)
-
-//go:noescape
-func explainAVX2(down *explainDown, up *vector, ways *explainWay, nodes *explainNode, n int, values *float64, inverse *vector, r *rule, answers *int32, sums *vector)
+func explainAVX2(down *explainDown, up *vector, hot *uint32, nodes *explainNode, branches, twigs int, values *float64, leaves int, inverse *vector, r *rule, answers *int32, sums *vector)

@@ -10,33 +10,38 @@ type vector = [width]float64
 // polynomial of degree below twice the number of points is the sum of w[k]
 // times its value at t[k]. The points lie strictly inside.
 type rule struct {
-	w, t vector
-	// First what a node uses if its feature is not hot above, then if it is.
-	g   [2]vector // 1; u = 1-t
-	phi [2]vector // 0; 1/u
+	w vector
+	// What a node takes, by where its feature is hot: not above; above, and in
+	// the left child; above, and in the right child. u is 1-t.
+	t   [3]vector // 0; 0; t
+	u   [2]vector // 1; u
+	phi [3]vector // 0; -1/u; 1/u
 }
 
 // fill sets inverse[0] to 1 and inverse[1+i] to 1/F where the feature is hot
 // and has the share shares[i] above.
 func (r *rule) fill(inverse []vector, shares []float64) {
-	for k, u := range r.g[1] {
+	for k, u := range r.u[1] {
 		inverse[0][k] = 1
 		for i, share := range shares {
-			inverse[1+i][k] = 1 / (r.t[k] + float64(u*share))
+			inverse[1+i][k] = 1 / (r.t[2][k] + float64(u*share))
 		}
 	}
 }
 
-// legendre returns the rule with n points, or the next multiple of eight,
-// eight points in each part. The bits are the same everywhere.
+// legendre returns the rule with n points, eight in each part; what is left of
+// the last part has weight 0. No more points than needed: each adds its own
+// rounding. The bits are the same everywhere.
 //
 // The points are the roots of the Legendre polynomial P_n, found by Newton's
 // method from cos(pi*(k+3/4)/(n+1/2)); the weights on [-1, 1] are
 // 2/((1-x*x)*P_n'(x)**2) (Abramowitz and Stegun 25.4.29).
 func legendre(n int) []rule {
-	rules := make([]rule, max(1, (n+width-1)/width))
-	n = width * len(rules)
-	for k := range n / 2 {
+	rules := make([]rule, (n+width-1)/width)
+	for k := n; k < width*len(rules); k++ {
+		rules[k/width].set(k%width, 0.5, 0.5, 0)
+	}
+	for k := range (n + 1) / 2 {
 		const pi = 3.14159265358979323846
 		x := cosine(float64(pi*(float64(k)+0.75)) / (float64(n) + 0.5))
 		var slope float64
@@ -44,6 +49,9 @@ func legendre(n int) []rule {
 			var p float64
 			p, slope = legendreAt(n, x)
 			x -= p / slope
+		}
+		if 2*k+1 == n {
+			x = 0
 		}
 		_, slope = legendreAt(n, x)
 		w := 1 / float64((1-float64(x*x))*float64(slope*slope))
@@ -58,9 +66,9 @@ func legendre(n int) []rule {
 }
 
 func (r *rule) set(k int, t, u, w float64) {
-	r.t[k], r.w[k] = t, w
-	r.g[0][k], r.g[1][k] = 1, u
-	r.phi[1][k] = 1 / u
+	r.w[k], r.t[2][k] = w, t
+	r.u[0][k], r.u[1][k] = 1, u
+	r.phi[1][k], r.phi[2][k] = -1/u, 1/u
 }
 
 // legendreAt returns P_n(x) and its derivative, by the three-term recurrence.

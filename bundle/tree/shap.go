@@ -42,9 +42,9 @@ import (
 //
 // If hot = 1, one child keeps it (h) and the other loses it (c). Their factors
 // t + u*share[h] and u*share[c] add up to F, as their shares add up to share.
-// So with g = u*share[c]/F a row's part of D goes on as
+// So if g is the right child's factor divided by F,
 //
-//	D[c] = D*g         D[h] = D - D[c]         U[n] = U[h] - g*(U[h] - U[c])
+//	D[right] = D*g      D[left] = D - D[right]      U[n] = U[left] + g*(U[right] - U[left])
 //
 // The leaves' coefficients (hot-share)/F differ from those at edge b by
 // share[c]/F/F/(D[h]/D) below h and by -share[c]/F/F/(D[c]/D) below c, hence
@@ -53,10 +53,10 @@ import (
 //	D*share[c]/F/F * (U[h] - U[c])  =  D[c] / (u*F) * (U[h] - U[c])
 //
 // If hot = 0, the factor changes from u*share to u*share*p, p being the cover
-// share of a child: g = p for either child, and nothing is added to phi, for
-// the coefficient -1/u does not change.
+// share of a child: g is that of the right one, and nothing is added to phi,
+// for the coefficient -1/u does not change.
 //
-// Points are taken eight at a time; more points than d/2 do no harm.
+// Points are taken eight at a time.
 type Explainer struct {
 	forest   *Forest
 	base     float64
@@ -67,34 +67,34 @@ type Explainer struct {
 	inverse  []vector      // 1/F, of the trees with one rule
 	rankings []ranking
 	single   []int32 // nodes whose question is asked of the forest; question 2*Features+k is that of single[k]
+	inner    int     // nodes of the largest tree
 	slots    int     // of the largest tree
 	kernel   *kernel
 	pool     sync.Pool // of *explainScratch
 }
 
-// explainTree is a tree: its inner nodes have the slots from 0, parents first,
-// its leaves the slots behind.
+// explainTree is a tree: its inner nodes have the slots from 0, parents first;
+// those with two leaves, the twigs, come last. The slots behind are of the
+// leaves that are not on twigs.
 type explainTree struct {
 	nodes, values, inverse int // where its own begin
-	inner                  int
+	inner, twigs           int
+	leaves                 int       // not on twigs
 	shares                 []float64 // of features above nodes that split on them again
 	rules                  []rule    // one for every eight points
 }
 
-// explainNode is an inner node. Slots and the like are numbers of things; the
-// assembly scales them.
+// explainNode is an inner node.
 type explainNode struct {
-	left, right uint32 // slots
-	before      uint32 // slot that the last edge above of the node's feature leads to; 0 if none
-	feature     uint32
-	inverse     uint32 // number of 1/F if the feature is hot above; 0 if it was not split on there
 	question    uint32
-	answer      int32 // the row goes right if the question's value is greater
-	_           uint32
+	answer      int32  // the row goes right if the question's value is greater
+	before      uint32 // slot that the last edge above of the node's feature leads to; 0 if none
+	left, right uint32 // slots
+	from        uint32 // where D is: number of a vector in explainScratch.down
+	inverse     uint32 // number of 1/F if the feature is hot above; 0 if it was not split on there
+	feature     uint32
 
-	// The factor in g: the cover share of the right child if the feature is
-	// not hot above; else share[c], first if that is the right child.
-	share [3]float64
+	share [2]float64 // of the right child: among its parent's rows; in its factor
 }
 
 // explainScratch is the working memory of one row.
@@ -103,28 +103,21 @@ type explainScratch struct {
 	answers []int32  // per question
 	sums    []vector // per feature
 	down    []explainDown
-	up      []vector     // per slot: U
-	ways    []explainWay // per slot
+	up      []vector // per slot: U
+	hot     []uint32 // per slot: 1 if the row goes the way to here at all nodes of the parent's feature
 	inverse []vector
 }
 
 // explainDown is what an inner node leaves behind on the way down; that of the
 // node in slot k is number k+1, and number 0 has the weights of the points in
-// h. The assembly knows the sizes of this and of explainWay.
+// left.
 type explainDown struct {
-	h, c vector // D of the children
-	phi  vector // D[c] / (u*F); 0 if not hot
-	g    vector
+	left, right vector // D of the children
+	phi         vector // what U[right] - U[left] counts in phi
+	g           vector
 }
 
-// explainWay says where the row goes.
-type explainWay struct {
-	keeps, loses uint32 // slots of the children h and c
-	from         uint64 // where D is: an offset in explainScratch.down, in bytes; plus 1 if the row goes the way to here at all nodes of the parent's feature
-	_            [2]uint64
-}
-
-const downSize = 4 * 8 * width // of an explainDown, in bytes
+const downVectors = 4 // of an explainDown
 
 // NewExplainer prepares the explanation of a forest that has passed
 // [Forest.Check]. The forest may not be changed afterwards.
@@ -149,7 +142,7 @@ func NewExplainerFor(f *Forest, k Kernel) (*Explainer, error) {
 	for t := range len(f.Root) - 1 {
 		b.addTree(t, questions)
 		tree := &e.trees[t]
-		e.slots = max(e.slots, 2*tree.inner+1)
+		e.inner, e.slots = max(e.inner, tree.inner), max(e.slots, tree.inner+tree.leaves)
 		longest = max(longest, 1+len(tree.shares))
 	}
 	e.pool.New = func() any {
@@ -157,9 +150,9 @@ func NewExplainerFor(f *Forest, k Kernel) (*Explainer, error) {
 			ranks:   make([]uint16, len(e.rankings)),
 			answers: make([]int32, 2*f.Features+len(e.single)),
 			sums:    make([]vector, f.Features),
-			down:    make([]explainDown, e.slots/2+1),
+			down:    make([]explainDown, e.inner+1),
 			up:      make([]vector, e.slots),
-			ways:    make([]explainWay, e.slots),
+			hot:     make([]uint32, e.slots),
 			inverse: make([]vector, longest),
 		}
 	}
@@ -216,30 +209,66 @@ type explainBuilder struct {
 	reach  []float64 // per node of the tree: share of the cover that reaches it
 	above  []int32   // per node of the tree: distinct features above
 	slot   []uint32  // per node of the tree
+	from   []uint32  // per node of the tree: where its D is
+	value  []int     // per leaf of the tree: where its value is
+}
+
+// number gives the nodes of a tree their slots and the leaves' values, those of
+// twigs first, their places.
+func (b *explainBuilder) number(tree *explainTree, lo, hi int32) {
+	f := b.e.forest
+	twig := func(n int32) bool { return f.Left[f.Left[n]] < 0 && f.Left[f.Right[n]] < 0 }
+	for n := lo; n < hi; n++ {
+		if f.Left[n] >= 0 {
+			tree.inner++
+			if twig(n) {
+				tree.twigs++
+			}
+		}
+	}
+	next := [2]uint32{0, uint32(tree.inner - tree.twigs)}
+	tree.leaves = tree.inner + 1 - 2*tree.twigs
+	twigs, leaves := 0, 0
+	for n := lo; n < hi; n++ {
+		if f.Left[n] < 0 {
+			continue
+		}
+		k := 0
+		if twig(n) {
+			k = 1
+			b.value[f.Left[n]-lo], b.value[f.Right[n]-lo] = 2*twigs, 2*twigs+1
+			twigs++
+		} else {
+			for _, c := range [...]int32{f.Left[n], f.Right[n]} {
+				if f.Left[c] < 0 {
+					b.slot[c-lo], b.value[c-lo] = uint32(tree.inner+leaves), 2*tree.twigs+leaves
+					leaves++
+				}
+			}
+		}
+		b.slot[n-lo] = next[k]
+		next[k]++
+	}
 }
 
 func (b *explainBuilder) addTree(t int, questions []question) {
 	e, f := b.e, b.e.forest
 	lo, hi := f.Root[t], f.Root[t+1]
 	size := int(hi - lo)
-	b.reach, b.above, b.slot = make([]float64, size), make([]int32, size), make([]uint32, size)
+	b.reach, b.above = make([]float64, size), make([]int32, size)
+	b.slot, b.from, b.value = make([]uint32, size), make([]uint32, size), make([]int, size)
 	tree := explainTree{nodes: len(e.nodes), values: len(e.values), inverse: len(e.inverse)}
-	for n := lo; n < hi; n++ {
-		if f.Left[n] >= 0 {
-			b.slot[n-lo] = uint32(tree.inner)
-			tree.inner++
-		}
-	}
-	leaves := tree.inner
+	b.number(&tree, lo, hi)
+	e.nodes = append(e.nodes, make([]explainNode, tree.inner)...)
+	e.values = append(e.values, make([]float64, 2*tree.twigs+tree.leaves)...)
+	nodes, values := e.nodes[tree.nodes:], e.values[tree.values:]
 	b.reach[0], b.parent[lo], b.share[lo] = 1, -1, 1
 	deepest := int32(0)
 	for n := lo; n < hi; n++ {
 		deepest = max(deepest, b.above[n-lo])
 		if f.Left[n] < 0 {
-			b.slot[n-lo] = uint32(leaves)
-			leaves++
 			e.base += float64(f.Value[n] * b.reach[n-lo])
-			e.values = append(e.values, f.Value[n])
+			values[b.value[n-lo]] = f.Value[n]
 			continue
 		}
 		left, right := f.Left[n], f.Right[n]
@@ -252,24 +281,20 @@ func (b *explainBuilder) addTree(t int, questions []question) {
 		b.above[left-lo], b.above[right-lo] = above, above
 		b.reach[left-lo], b.reach[right-lo] = float64(b.reach[n-lo]*toLeft), float64(b.reach[n-lo]*(1-toLeft))
 		b.share[left], b.share[right] = float64(shareAbove*toLeft), float64(shareAbove*(1-toLeft))
+		slot := b.slot[n-lo]
 		x := explainNode{
-			feature: uint32(f.Feature[n]), question: questions[n].slot, answer: questions[n].answer,
-			share: [3]float64{1 - toLeft, b.share[right], b.share[left]},
+			question: questions[n].slot, answer: questions[n].answer, feature: uint32(f.Feature[n]),
+			left: b.slot[left-lo], right: b.slot[right-lo], from: b.from[n-lo],
+			share: [2]float64{1 - toLeft, b.share[right]},
 		}
+		b.from[left-lo], b.from[right-lo] = downVectors*(slot+1), downVectors*(slot+1)+1
 		if before >= 0 {
 			x.before, x.inverse = b.slot[before-lo], uint32(1+len(tree.shares))
 			tree.shares = append(tree.shares, shareAbove)
 		}
-		e.nodes = append(e.nodes, x)
+		nodes[slot] = x
 	}
-	i := tree.nodes
-	for n := lo; n < hi; n++ {
-		if f.Left[n] >= 0 {
-			e.nodes[i].left, e.nodes[i].right = b.slot[f.Left[n]-lo], b.slot[f.Right[n]-lo]
-			i++
-		}
-	}
-	tree.rules = legendre(int(deepest+1) / 2)
+	tree.rules = legendre(max(1, int(deepest+1)/2))
 	if len(tree.rules) == 1 {
 		e.inverse = append(e.inverse, make([]vector, 1+len(tree.shares))...)
 		tree.rules[0].fill(e.inverse[tree.inverse:], tree.shares)
@@ -318,7 +343,7 @@ func (e *Explainer) Contributions(dst, row []float64) (base float64) {
 			} else {
 				tree.rules[k].fill(inverse, tree.shares)
 			}
-			e.kernel.explain(s, nodes, values, inverse, &tree.rules[k])
+			e.kernel.explain(s, nodes, tree.twigs, values, inverse, &tree.rules[k])
 		}
 	}
 	for j := range dst[:e.features] {
@@ -354,50 +379,4 @@ func (e *Explainer) answer(s *explainScratch, row []float64) {
 // one [Explainer] and keep it.
 func (f *Forest) Contributions(dst, row []float64) (base float64) {
 	return NewExplainer(f).Contributions(dst, row)
-}
-
-// explainPortable adds the contributions of a tree at eight points to sums.
-func explainPortable(s *explainScratch, nodes []explainNode, values []float64, inverse []vector, r *rule) {
-	slots := 2*len(nodes) + 1
-	ways, down, up := s.ways[:slots], s.down[:len(nodes)+1], s.up[:slots]
-	ways[0].from, down[0].h = 1, r.w
-	for i := range nodes {
-		n := &nodes[i]
-		goesRight := uint64(0)
-		if s.answers[n.question] > n.answer {
-			goesRight = 1
-		}
-		hot := ways[n.before].from & 1
-		right := hot & goesRight // the right child keeps hot
-		h, c := uint64(i+1)*downSize, uint64(i+1)*downSize+8*width
-		flip := (h ^ c) & -right
-		ways[n.left].from, ways[n.right].from = h^flip+hot&^goesRight, c^flip+right
-		swap := (n.left ^ n.right) & -uint32(right)
-		ways[i].keeps, ways[i].loses = n.left^swap, n.right^swap
-		share, inv, gs, phis := n.share[hot+right], &inverse[uint32(hot)*n.inverse], &r.g[hot], &r.phi[hot]
-		from := ways[i].from
-		d := &down[from/downSize].h
-		if from%downSize > 1 {
-			d = &down[from/downSize].c
-		}
-		own := &down[i+1]
-		for k := range d {
-			g := float64(float64(share*gs[k]) * inv[k])
-			c := float64(d[k] * g)
-			own.h[k], own.c[k] = d[k]-c, c
-			own.phi[k], own.g[k] = float64(float64(c*inv[k])*phis[k]), g
-		}
-	}
-	for i, v := range values {
-		up[len(nodes)+i] = vector{v, v, v, v, v, v, v, v}
-	}
-	for i := len(nodes) - 1; i >= 0; i-- {
-		u, h, c := &up[i], &up[ways[i].keeps], &up[ways[i].loses]
-		own, sum := &down[i+1], &s.sums[nodes[i].feature]
-		for k := range u {
-			delta := h[k] - c[k]
-			u[k] = h[k] - float64(own.g[k]*delta)
-			sum[k] += float64(own.phi[k] * delta)
-		}
-	}
 }

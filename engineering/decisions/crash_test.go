@@ -228,3 +228,32 @@ func BenchmarkAppend(b *testing.B) {
 		})
 	}
 }
+
+// TestCloseLetsGoWhileChildrenStart opens and closes a log while children are
+// being started, each of which has a copy of the lock file for a moment.
+func TestCloseLetsGoWhileChildrenStart(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				_ = exec.Command("true").Run() // whether it runs does not matter
+			}
+		}
+	}()
+	for i := range 300 {
+		log, err := decisions.Open(dir, decisions.Options{})
+		if err != nil {
+			t.Errorf("opening number %d: %v", i+1, err)
+			break
+		}
+		log.Close()
+	}
+	close(stop)
+	<-stopped
+}

@@ -44,3 +44,10 @@ func lockDir(dir string) (*os.File, error) {
 	}
 	return f, nil
 }
+
+// unlock lets go of the folder. Closing the file alone would not do: a child
+// that is just being started has a copy of it until it runs its own program,
+// and the lock lives as long as any copy.
+func unlock(f *os.File) error {
+	return errors.Join(syscall.Flock(int(f.Fd()), syscall.LOCK_UN), f.Close())
+}

@@ -212,10 +212,13 @@ func (l *Log) Close() error {
 }
 
 func (l *Log) closeFiles() {
-	for _, f := range []*os.File{l.seg, l.headF, l.lock} {
+	for _, f := range []*os.File{l.seg, l.headF} {
 		if f != nil {
 			f.Close()
 		}
+	}
+	if l.lock != nil {
+		unlock(l.lock)
 	}
 }
 

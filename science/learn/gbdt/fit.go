@@ -140,14 +140,14 @@ func newBooster(ctx context.Context, c *crew, t learn.Train, s settings, from *t
 		return nil, err
 	}
 	n := len(used)
-	b.margin = make([]float64, n)
-	b.grad, b.hess = make([]float64, n), make([]float64, n)
+	b.margin = large[float64](n)
+	b.grad, b.hess = large[float64](n), large[float64](n)
 	b.noise = drawNoise(c, n, t.Seed)
 	b.grower = grower{s: s, m: m, crew: c, kernel: kernel.Best(), weights: b.w,
-		tokens: make([]token, n), scratch: make([]token, n), leafOf: make([]uint16, n), pool: pool{blocks: len(m.blocks)},
+		tokens: large[token](n), scratch: large[token](n), leafOf: large[uint16](n), pool: pool{blocks: len(m.blocks)},
 		monotone: m.directions(s.monotone), groups: m.groupsOf(s.interactions)}
 	if c.workers > 2 {
-		b.grower.spare = make([]token, n)
+		b.grower.spare = large[token](n)
 	}
 	if s.rowFraction < 1 || s.gradientFraction < 1 {
 		b.inSample, b.rows = make([]bool, n), make([]uint32, n)

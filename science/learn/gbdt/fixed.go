@@ -98,7 +98,7 @@ func (e extent) rounding(s scales, root uint64, tree int) kernel.Rounding {
 // does not depend on who draws it.
 func drawNoise(c *crew, n int, root uint64) []uint64 {
 	key := seed.Stream(root, "gbdt/noise", 0).Uint64()
-	noise := make([]uint64, n)
+	noise := large[uint64](n)
 	c.blocks(n, func(begin, end int) {
 		for i := begin; i < end; i++ {
 			noise[i] = mix(key + uint64(i)*0x9e3779b97f4a7c15)

@@ -75,7 +75,7 @@ func newMatrix(ctx context.Context, c *crew, t learn.Train, row []int, limit int
 	for j, b := range found {
 		// What the sample did not show may still be in the other rows.
 		if b.useful() || len(sample) < len(row) {
-			m.features = append(m.features, feature{bins: b, column: j, cells: make([]uint8, len(row))})
+			m.features = append(m.features, feature{bins: b, column: j, cells: large[uint8](len(row))})
 		}
 	}
 	m.shape(c)
@@ -120,7 +120,7 @@ func (m *matrix) shape(c *crew) {
 	}
 	m.perBlock = (n + count - 1) / count
 	for b := 0; b*m.perBlock < n; b++ {
-		m.blocks = append(m.blocks, make([]uint8, m.rows*blockWidth))
+		m.blocks = append(m.blocks, large[uint8](m.rows*blockWidth))
 	}
 }
 

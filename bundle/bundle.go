@@ -14,6 +14,7 @@ type Task string
 const (
 	Binary     Task = "binary"     // score is the probability of the positive class
 	Regression Task = "regression" // score is the predicted value
+	Multiclass Task = "multiclass" // one score for each class: its probability
 )
 
 // Manifest says where a bundle comes from. It holds no clock, duration, worker
@@ -36,6 +37,7 @@ type Manifest struct {
 type MemberInfo struct {
 	Learner string  `json:"learner"`
 	Weight  float64 `json:"weight"`
+	Output  int     `json:"output,omitempty"` // see Member
 }
 
 // Member is one fitted model in prediction form, with the features it reads.
@@ -43,6 +45,7 @@ type MemberInfo struct {
 type Member struct {
 	Learner string  // the learner's name: "gbdt", "logistic", "baseline"
 	Weight  float64 // its weight in the sum of margins
+	Output  int     // multiclass: the class whose margin it adds to, in the order of Decision.Classes; else 0
 	Plan    step.Plan
 	Trees   *tree.Forest
 	Linear  *linear.Model
@@ -59,13 +62,18 @@ type Calibration struct {
 }
 
 // Decision turns a score into one of two labels: Positive if score >=
-// Threshold. Both labels are "" for regression, where nothing is decided.
+// Threshold. Both labels are "" for regression, where nothing is decided, and
+// for multiclass models, which have Classes.
 type Decision struct {
 	Positive      string  `json:"positive,omitempty"`
 	Negative      string  `json:"negative,omitempty"`
 	Threshold     float64 `json:"threshold,omitempty"`
 	FalsePositive float64 `json:"false_positive_cost,omitempty"`
 	FalseNegative float64 `json:"false_negative_cost,omitempty"`
+
+	// Classes are the labels of a multiclass model in the order of its outputs;
+	// it decides for the most probable, the first of equals. Else nil.
+	Classes []string `json:"classes,omitempty"`
 }
 
 // Model is everything that scores a row. Its methods need what [NewModel]

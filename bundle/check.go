@@ -34,7 +34,7 @@ func (b *Bundle) check() (*Model, error) {
 	}
 	infos := make([]MemberInfo, len(m.Members))
 	for i := range infos {
-		infos[i] = MemberInfo{m.Members[i].Learner, m.Members[i].Weight}
+		infos[i] = MemberInfo{m.Members[i].Learner, m.Members[i].Weight, m.Members[i].Output}
 	}
 	if !slices.Equal(infos, b.Manifest.Members) {
 		return nil, fmt.Errorf("the manifest's members %v are not the model's %v", b.Manifest.Members, infos)

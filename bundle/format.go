@@ -94,7 +94,7 @@ func New(b Bundle) (*Bundle, error) {
 	}
 	if b.Manifest.Members == nil {
 		for _, m := range b.Members {
-			b.Manifest.Members = append(b.Manifest.Members, MemberInfo{m.Learner, m.Weight})
+			b.Manifest.Members = append(b.Manifest.Members, MemberInfo{m.Learner, m.Weight, m.Output})
 		}
 	}
 	raw, err := Encode(&b)

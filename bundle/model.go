@@ -234,28 +234,37 @@ func (m *Model) ScoreRows(margin, score []float64, rows Rows) {
 			rows.N, rows.Cols, len(margin), len(score), c.layout.Cols()))
 	}
 	blocks := (rows.N + blockRows - 1) / blockRows
-	workers := min(runtime.GOMAXPROCS(0), blocks)
-	var next atomic.Int64
-	work := func() {
+	inParallel(blocks, func(block int) {
 		s := c.pool.Get().(*scratch)
 		if s.blockFeatures == nil {
 			s.blockFeatures, s.blockMargins = make([]float64, blockRows*c.widest), make([]float64, blockRows)
 		}
-		for {
-			lo := int(next.Add(1)-1) * blockRows
-			if lo >= rows.N {
-				break
-			}
-			hi := min(lo+blockRows, rows.N)
-			m.scoreBlock(s, margin[lo:hi], rows, lo)
-			if score != nil {
-				for i := lo; i < hi; i++ {
-					score[i] = m.Calibration.Score(margin[i])
-				}
+		lo := block * blockRows
+		hi := min(lo+blockRows, rows.N)
+		m.scoreBlock(s, margin[lo:hi], rows, lo)
+		if score != nil {
+			for i := lo; i < hi; i++ {
+				score[i] = m.Calibration.Score(margin[i])
 			}
 		}
 		c.pool.Put(s)
+	})
+}
+
+// inParallel runs do(0) .. do(tasks-1) on all processors and returns when all
+// are done.
+func inParallel(tasks int, do func(task int)) {
+	var next atomic.Int64
+	work := func() {
+		for {
+			task := int(next.Add(1) - 1)
+			if task >= tasks {
+				return
+			}
+			do(task)
+		}
 	}
+	workers := min(runtime.GOMAXPROCS(0), tasks)
 	if workers <= 1 {
 		work()
 		return

@@ -2,6 +2,7 @@ package bundle
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"strings"
 
@@ -28,10 +29,36 @@ func (l *Layout) EncodeTable(t *data.Table) (rows Rows, bad map[int]*data.CellEr
 	}
 	rows = Rows{N: t.Rows(), Cols: l.Cols()}
 	rows.Data = make([]float64, rows.N*rows.Cols)
+	columns := make([]func(i int) (float64, string), len(l.fields))
 	for j := range l.fields {
+		columns[j] = l.reader(j, t.Column(l.fields[j].Name))
+	}
+	blocks := (rows.N + encodeRows - 1) / encodeRows
+	found := make([]map[int]*data.CellError, blocks)
+	inParallel(blocks, func(block int) {
+		begin := block * encodeRows
+		found[block] = l.encodeBlock(rows, t, columns, begin, min(begin+encodeRows, rows.N))
+	})
+	for _, some := range found {
+		if bad == nil {
+			bad = some
+			continue
+		}
+		maps.Copy(bad, some)
+	}
+	return rows, bad, nil
+}
+
+// encodeRows is how many rows are encoded column by column at a time: few
+// enough for what is written to stay in the cache.
+const encodeRows = 512
+
+// encodeBlock encodes the rows begin..end-1 and returns what is wrong with
+// them, nil if nothing is.
+func (l *Layout) encodeBlock(rows Rows, t *data.Table, columns []func(i int) (float64, string), begin, end int) (bad map[int]*data.CellError) {
+	for j, value := range columns {
 		f := &l.fields[j]
-		value := l.reader(j, t.Column(f.Name))
-		for i := range rows.N {
+		for i := begin; i < end; i++ {
 			x, problem := value(i)
 			if problem == "" && f.Kind == data.Number {
 				problem = numberRule(f, x)
@@ -54,7 +81,7 @@ func (l *Layout) EncodeTable(t *data.Table) (rows Rows, bad map[int]*data.CellEr
 			rows.Data[i*rows.Cols+j] = x
 		}
 	}
-	return rows, bad, nil
+	return bad
 }
 
 // checkColumns looks for what makes every row unusable.

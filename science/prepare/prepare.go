@@ -72,15 +72,17 @@ func fit(c *data.Contract, rows bundle.Rows, train []int, form learn.Input, knot
 	var plan step.Plan
 	values := make([]float64, len(train)) // one column, in the order of train
 	for input, field := range c.Inputs() {
+		if form == learn.Raw && (field.Kind == data.Number || field.Kind == data.Category) { // as it is, so there is nothing to learn
+			if feature := raw(field, input); varies(rows, train, input) {
+				plan = append(plan, feature)
+			}
+			continue
+		}
 		for i, r := range train {
 			values[i] = rows.Data[r*rows.Cols+input]
 		}
 		f := fitter{field: field, input: input, values: values}
 		switch {
-		case form == learn.Raw && field.Kind == data.Number:
-			plan = append(plan, f.raw(step.Feature{Op: step.Number})...)
-		case form == learn.Raw && field.Kind == data.Category:
-			plan = append(plan, f.raw(step.Feature{Op: step.Code, Categories: len(field.Categories)})...)
 		case form == learn.Raw && field.Kind == data.Time:
 			plan = append(plan, f.parts()...)
 		case field.Kind == data.Number:
@@ -99,13 +101,37 @@ func fit(c *data.Contract, rows bundle.Rows, train []int, form learn.Input, knot
 }
 
 // Apply computes the features of the rows listed in idx, in that order, with
-// one matrix row each. The input is not modified.
+// one matrix row each. The input is not modified. If the features are the
+// inputs and the rows lie together, the matrix is a part of rows, not a copy.
 func Apply(plan step.Plan, rows bundle.Rows, idx []int) learn.Matrix {
+	if n := len(idx); n > 0 && same(plan, rows.Cols) && inOrder(idx) {
+		return learn.Matrix{Rows: n, Cols: len(plan), Data: rows.Data[idx[0]*rows.Cols : (idx[0]+n)*rows.Cols]}
+	}
 	m := learn.Matrix{Rows: len(idx), Cols: len(plan), Data: make([]float64, len(idx)*len(plan))}
 	for i, r := range idx {
 		plan.Apply(m.Row(i), rows.Row(r))
 	}
 	return m
+}
+
+// same reports whether the features of a plan are its inputs.
+func same(plan step.Plan, inputs int) bool {
+	for i, f := range plan {
+		if f.Input != i || f.Op != step.Number && f.Op != step.Code {
+			return false
+		}
+	}
+	return len(plan) == inputs
+}
+
+// inOrder reports whether each row follows the one before it.
+func inOrder(idx []int) bool {
+	for i, r := range idx {
+		if r != idx[0]+i {
+			return false
+		}
+	}
+	return true
 }
 
 // fitter fits the features of one column.
@@ -115,13 +141,29 @@ type fitter struct {
 	values []float64 // of the training rows
 }
 
-// raw returns the one feature f, unless it is constant.
-func (f fitter) raw(feature step.Feature) step.Plan {
-	if constant(f.values) {
-		return nil
+// raw returns the feature of a number or a category as it is.
+func raw(field data.Field, input int) step.Feature {
+	f := step.Feature{Name: field.Name, Input: input, Op: step.Number}
+	if field.Kind == data.Category {
+		f.Op, f.Categories = step.Code, len(field.Categories)
 	}
-	feature.Name, feature.Input = f.field.Name, f.input
-	return step.Plan{feature}
+	return f
+}
+
+// varies reports whether an input has more than one value in the training
+// rows.
+func varies(rows bundle.Rows, train []int, input int) bool {
+	first := math.NaN()
+	for i, r := range train {
+		x := rows.Data[r*rows.Cols+input]
+		if i == 0 {
+			first = x
+		}
+		if x != first && !(x != x && first != first) {
+			return true
+		}
+	}
+	return false
 }
 
 // part is a part of a time: its value, and whether it is a given one.

@@ -79,7 +79,8 @@ func numericBins(s *sorter, values, weights []float64, limit int) bins {
 }
 
 // tally returns the distinct values in rising order with the weight of each,
-// and whether any was missing. Negative zero counts as zero.
+// and whether any was missing. Negative zero counts as zero. The slices are
+// valid until the next call.
 func (s *sorter) tally(values, weights []float64) (distinct, mass []float64, missing bool) {
 	s.keys, s.weights = s.keys[:0], s.weights[:0]
 	for i, x := range values {
@@ -92,25 +93,19 @@ func (s *sorter) tally(values, weights []float64) (distinct, mass []float64, mis
 		}
 	}
 	s.sort()
-	count := 0
-	for i, k := range s.keys {
-		if i == 0 || k != s.keys[i-1] {
-			count++
-		}
-	}
-	distinct, mass = make([]float64, 0, count), make([]float64, 0, count)
+	s.distinct, s.mass = s.distinct[:0], s.mass[:0]
 	for i, k := range s.keys {
 		w := 1.0
 		if weights != nil {
 			w = s.weights[i]
 		}
 		if i > 0 && k == s.keys[i-1] {
-			mass[len(mass)-1] += w
+			s.mass[len(s.mass)-1] += w
 			continue
 		}
-		distinct, mass = append(distinct, valueOf(k)), append(mass, w)
+		s.distinct, s.mass = append(s.distinct, valueOf(k)), append(s.mass, w)
 	}
-	return distinct, mass, len(s.keys) < len(values)
+	return s.distinct, s.mass, len(s.keys) < len(values)
 }
 
 // cuts returns the positions i after which a bin ends, at most limit-1 of

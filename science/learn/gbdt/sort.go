@@ -11,6 +11,7 @@ type sorter struct {
 	keys, spareKeys       []uint64
 	weights, spareWeights []float64 // empty: none
 	count                 [digits][1 << digitBits]uint32
+	distinct, mass        []float64 // see tally
 }
 
 const (

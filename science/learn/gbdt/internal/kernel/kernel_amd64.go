@@ -22,6 +22,9 @@ func All() []Set {
 		s.Measure = wholeMeasure(measure512)
 		s.Round = wholeRound(round512)
 		s.Scan = scanLanes
+		if cpu.X86.HasBMI2 {
+			s.Up, s.Down = up512, down512
+		}
 		sets = append(sets, s)
 	}
 	return sets
@@ -123,6 +126,39 @@ func downAsm(left, right, tokens []uint64, cells []uint8, goesLeft *[256]uint8) 
 	}
 	return divideDown(&left[n-1], &right[n-1], &tokens[n-1], n, &cells[0], goesLeft)
 }
+
+// up512 and down512 leave the tokens that do not fill a register to the loops
+// that take one at a time.
+func up512(left, right, tokens []uint64, cells []uint8, goesLeft *[256]uint8) int {
+	whole := len(tokens) &^ 7
+	if whole == 0 {
+		return upAsm(left, right, tokens, cells, goesLeft)
+	}
+	_, _ = left[whole-1], right[whole-1]
+	l := divideUp512(&left[0], &right[0], &tokens[0], whole, &cells[0], goesLeft)
+	return l + upAsm(left[l:], right[whole-l:], tokens[whole:], cells, goesLeft)
+}
+
+func down512(left, right, tokens []uint64, cells []uint8, goesLeft *[256]uint8) int {
+	n := len(tokens)
+	whole := n &^ 7
+	if whole == 0 {
+		return downAsm(left, right, tokens, cells, goesLeft)
+	}
+	_, _ = left[n-1], right[n-1]
+	l := divideDown512(&left[n-1], &right[n-1], &tokens[n-1], whole, &cells[0], goesLeft)
+	rest := tokens[:n-whole]
+	if len(rest) > 0 {
+		l += divideDown(&left[n-1-l], &right[n-1-(whole-l)], &rest[len(rest)-1], len(rest), &cells[0], goesLeft)
+	}
+	return l
+}
+
+//go:noescape
+func divideUp512(left, right, tokens *uint64, n int, cells *uint8, goesLeft *[256]uint8) int
+
+//go:noescape
+func divideDown512(left, right, tokens *uint64, n int, cells *uint8, goesLeft *[256]uint8) int
 
 //go:noescape
 func count2(h *Histogram, cells *uint8, tokens *uint64, n int)

@@ -69,7 +69,7 @@ func numericBins(s *sorter, values, weights []float64, limit int) bins {
 			b.edges = append(b.edges, between(distinct[i-1], distinct[i]))
 		}
 	} else {
-		for _, i := range cuts(mass, limit) {
+		for _, i := range atSign(cuts(mass, limit), distinct, mass) {
 			b.edges = append(b.edges, between(distinct[i], distinct[i+1]))
 		}
 	}
@@ -145,6 +145,32 @@ func cuts(mass []float64, limit int) []int {
 			target = light / float64(max(lightBins, 1))
 		}
 	}
+	return ends
+}
+
+// atSign moves the end that is nearest to the last negative value, by weight,
+// to it, if no bin ends there. ends is changed in place.
+func atSign(ends []int, distinct, mass []float64) []int {
+	last := slices.IndexFunc(distinct, func(x float64) bool { return x >= 0 }) - 1
+	if last < 0 { // all or none are negative
+		return ends
+	}
+	next, found := slices.BinarySearch(ends, last)
+	if found || len(ends) == 0 {
+		return ends
+	}
+	between := func(a, b int) float64 {
+		sum := 0.0
+		for _, m := range mass[a+1 : b+1] {
+			sum += m
+		}
+		return sum
+	}
+	nearest := next
+	if next == len(ends) || next > 0 && between(ends[next-1], last) <= between(last, ends[next]) {
+		nearest = next - 1
+	}
+	ends[nearest] = last
 	return ends
 }
 

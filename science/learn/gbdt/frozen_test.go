@@ -18,8 +18,8 @@ import (
 func TestFrozen(t *testing.T) {
 	t.Parallel()
 	for task, want := range map[bundle.Task]string{
-		bundle.Binary:     "989e0fcbec100cf0",
-		bundle.Regression: "6f182ad0d1bcbfd2",
+		bundle.Binary:     "ba859d6f6efb68a6",
+		bundle.Regression: "5f4bf66c16bd8663",
 	} {
 		in := table(task, 3000, 9)
 		valid := table(task, 1000, 10)

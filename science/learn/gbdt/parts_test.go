@@ -115,6 +115,34 @@ func TestHeavyValue(t *testing.T) {
 	}
 }
 
+// No bin has values of both signs, however few have one of them.
+func TestBinsEndAtZero(t *testing.T) {
+	t.Parallel()
+	for _, share := range []float64{0.002, 0.02, 0.31, 0.5, 0.96, 0.999} {
+		rng := seed.Stream(7, "zero", 0)
+		values := make([]float64, 5000)
+		for i := range values {
+			values[i] = -rng.Float64()
+			if rng.Float64() < share {
+				values[i] = rng.Float64()
+			}
+		}
+		b := numericBins(&sorter{}, values, nil, 64)
+		if b.count != 64 {
+			t.Errorf("share %g: %d bins, want 64", share, b.count)
+		}
+		var signs [256][2]bool
+		for _, x := range values {
+			signs[b.bin(x)][int(1+math.Copysign(1, x))/2] = true
+		}
+		for bin, s := range signs {
+			if s[0] && s[1] {
+				t.Errorf("share %g: bin %d has both signs", share, bin)
+			}
+		}
+	}
+}
+
 // Tokens keep gradients and hessians to within one unit, sums never run over
 // into each other, and the sum over many rows is right to chance.
 func TestTokens(t *testing.T) {

@@ -75,8 +75,12 @@ func newMatrix(ctx context.Context, c *crew, t learn.Train, row []int, limit int
 	for j, b := range found {
 		// What the sample did not show may still be in the other rows.
 		if b.useful() || len(sample) < len(row) {
-			m.features = append(m.features, feature{bins: b, column: j, cells: large[uint8](len(row))})
+			m.features = append(m.features, feature{bins: b, column: j})
 		}
+	}
+	cells := large[uint8](len(m.features) * len(row)) // in one piece, which has large pages where a column is too short
+	for k := range m.features {
+		m.features[k].cells = cells[k*len(row) : (k+1)*len(row) : (k+1)*len(row)]
 	}
 	m.shape(c)
 	return m, m.fill(ctx, c, t.X, row)

@@ -190,3 +190,21 @@ func Softplus(x float64) float64 {
 	}
 	return Log1p(Exp(x))
 }
+
+// Softmax replaces the margins in x by exp(x[k]-max) over the sum of these
+// terms, added from the first to the last, max being the largest margin: the
+// probabilities of classes. Margins are finite.
+func Softmax(x []float64) {
+	top := x[0]
+	for _, v := range x {
+		top = max(top, v)
+	}
+	sum := 0.0
+	for k, v := range x {
+		x[k] = Exp(v - top)
+		sum += x[k]
+	}
+	for k := range x {
+		x[k] /= sum
+	}
+}

@@ -37,7 +37,7 @@ const (
 // Data is a set of rows with their labels.
 type Data struct {
 	X Matrix
-	Y []float64 // 0 or 1 for binary tasks
+	Y []float64 // 0 or 1 for binary tasks; the number of the class, from 0, for multiclass ones
 	W []float64 // weights, non-negative; nil: all ones
 }
 
@@ -45,6 +45,7 @@ type Data struct {
 type Train struct {
 	Task bundle.Task
 	Data
+	Classes    int   // how many, for multiclass tasks; else 0
 	Categories []int // per feature: number of categories if the feature is a code, else 0
 	Valid      *Data // for early stopping; nil: none
 	Seed       uint64
@@ -66,4 +67,13 @@ type Learner interface {
 	// odds. It returns ctx's error within 100 ms of a cancellation, an error
 	// naming the setting if Params are wrong, and never a half-fitted model.
 	Fit(ctx context.Context, t Train, p Params) (bundle.Member, error)
+}
+
+// Classifier is a learner that can tell more than two classes apart.
+type Classifier interface {
+	Learner
+	// FitClasses is Fit for multiclass tasks: it returns one member for each of
+	// the t.Classes classes, in their order, with Output set. Of a row's
+	// margins, [num.Softmax] makes the probabilities of the classes.
+	FitClasses(ctx context.Context, t Train, p Params) ([]bundle.Member, error)
 }

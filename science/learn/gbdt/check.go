@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/tandem-ml/tandem/bundle"
 	"github.com/tandem-ml/tandem/data"
@@ -15,7 +16,8 @@ import (
 var ErrOneClass = errors.New("all labels are equal")
 
 const (
-	maxRows = 1 << 30 // sums over rows have 32 bits
+	maxRows    = 1 << 30 // sums over rows have 32 bits
+	maxClasses = 1000
 	// Labels and weights beyond this could overflow when squared and added.
 	maxMagnitude = 1e100
 )
@@ -23,30 +25,42 @@ const (
 // check refuses what Fit cannot learn from. Rows and features are counted
 // from 1 in messages.
 func check(t learn.Train) error {
-	if t.Task != bundle.Binary && t.Task != bundle.Regression {
-		return data.WithHint(fmt.Errorf("gbdt: task is %q", t.Task), "gbdt learns %q and %q", bundle.Binary, bundle.Regression)
+	switch {
+	case t.Task != bundle.Binary && t.Task != bundle.Regression && t.Task != bundle.Multiclass:
+		return data.WithHint(fmt.Errorf("gbdt: task is %q", t.Task), "gbdt learns %q, %q and %q", bundle.Binary, bundle.Regression, bundle.Multiclass)
+	case t.Task == bundle.Multiclass && (t.Classes < 2 || t.Classes > maxClasses):
+		return fmt.Errorf("gbdt: %d classes, from 2 to %d can be learned", t.Classes, maxClasses)
+	case t.Task != bundle.Multiclass && t.Classes != 0:
+		return fmt.Errorf("gbdt: %d classes for a task %q", t.Classes, t.Task)
 	}
 	if t.Categories != nil && len(t.Categories) != t.X.Cols {
 		return fmt.Errorf("gbdt: %d counts of categories for %d features", len(t.Categories), t.X.Cols)
 	}
-	if err := checkData(t.Task, t.Data, t.Categories, "training"); err != nil {
+	if err := checkData(t, t.Data, "training"); err != nil {
 		return err
 	}
 	if t.Valid != nil {
 		if t.Valid.X.Cols != t.X.Cols {
 			return fmt.Errorf("gbdt: %d features in validation, %d in training", t.Valid.X.Cols, t.X.Cols)
 		}
-		if err := checkData(t.Task, *t.Valid, t.Categories, "validation"); err != nil {
+		if err := checkData(t, *t.Valid, "validation"); err != nil {
 			return err
 		}
 	}
-	if t.Task == bundle.Binary {
-		return checkClasses(t.Y, t.W)
+	switch t.Task {
+	case bundle.Binary:
+		return checkClasses(t.Y, t.W, 2)
+	case bundle.Multiclass:
+		return checkClasses(t.Y, t.W, t.Classes)
 	}
 	return nil
 }
 
-func checkData(task bundle.Task, d learn.Data, categories []int, which string) error {
+func checkData(t learn.Train, d learn.Data, which string) error {
+	classes := t.Classes
+	if t.Task == bundle.Binary {
+		classes = 2
+	}
 	x := d.X
 	switch {
 	case x.Rows == 0:
@@ -61,8 +75,8 @@ func checkData(task bundle.Task, d learn.Data, categories []int, which string) e
 		return fmt.Errorf("gbdt: %d %s weights for %d rows", len(d.W), which, x.Rows)
 	}
 	for i, y := range d.Y {
-		if task == bundle.Binary && y != 0 && y != 1 {
-			return fmt.Errorf("gbdt: label of %s row %d is %g, must be 0 or 1", which, i+1, y)
+		if classes > 0 && !(y >= 0 && y < float64(classes) && y == math.Trunc(y)) {
+			return fmt.Errorf("gbdt: label of %s row %d is %g, must be a whole number from 0 to %d", which, i+1, y, classes-1)
 		}
 		if !(math.Abs(y) <= maxMagnitude) {
 			return data.WithHint(fmt.Errorf("gbdt: label of %s row %d is %g", which, i+1, y),
@@ -80,7 +94,7 @@ func checkData(task bundle.Task, d learn.Data, categories []int, which string) e
 	if d.W != nil && total == 0 {
 		return fmt.Errorf("gbdt: all %s weights are 0", which)
 	}
-	for j, n := range categories {
+	for j, n := range t.Categories {
 		for i := 0; n > 0 && i < x.Rows; i++ {
 			if code := x.Data[i*x.Cols+j]; code < 0 || code == code && code != math.Trunc(code) || math.IsInf(code, 0) {
 				return data.WithHint(fmt.Errorf("gbdt: category code of %s row %d, feature %d, is %g", which, i+1, j+1, code),
@@ -91,15 +105,19 @@ func checkData(task bundle.Task, d learn.Data, categories []int, which string) e
 	return nil
 }
 
-func checkClasses(y, w []float64) error {
-	var seen [2]bool
+func checkClasses(y, w []float64, classes int) error {
+	seen := make([]bool, classes)
 	for i, label := range y {
 		if weight(w, i) > 0 {
 			seen[int(label)] = true
 		}
 	}
-	if seen[0] && seen[1] {
+	absent := slices.Index(seen, false)
+	switch {
+	case absent < 0:
 		return nil
+	case classes == 2:
+		return data.WithHint(fmt.Errorf("gbdt: %w", ErrOneClass), "give training rows of both classes")
 	}
-	return data.WithHint(fmt.Errorf("gbdt: %w", ErrOneClass), "give training rows of both classes")
+	return data.WithHint(fmt.Errorf("gbdt: no training row is of class %d of %d, counted from 0", absent, classes), "give training rows of every class")
 }

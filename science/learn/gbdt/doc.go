@@ -3,8 +3,8 @@
 //
 // # Idea
 //
-// For every row the loss (log loss for binary tasks, squared error or another
-// for regression) has a gradient g and a hessian h at the current margin. A leaf
+// For every row the loss (log loss for binary and multiclass tasks, squared
+// error or another for regression) has a gradient g and a hessian h at the current margin. A leaf
 // that holds the rows S best moves their margins by
 //
 //	value = -G / (H + lambda),   G = sum of g over S,   H = sum of h over S
@@ -60,6 +60,5 @@
 //
 // # What it does not do
 //
-// No multiclass or ranking losses: a bundle's member has one margin. No
-// bundling of exclusive features.
+// No ranking losses. No bundling of exclusive features.
 package gbdt

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tandem-ml/tandem/bundle"
 	"github.com/tandem-ml/tandem/bundle/tree"
+	"github.com/tandem-ml/tandem/data"
 	"github.com/tandem-ml/tandem/science/learn"
 	"github.com/tandem-ml/tandem/science/learn/gbdt/internal/kernel"
 )
@@ -17,7 +18,7 @@ import (
 // zero value is ready to use.
 type Learner struct{}
 
-var _ learn.Learner = Learner{}
+var _ learn.Classifier = Learner{}
 
 // Name returns "gbdt".
 func (Learner) Name() string { return "gbdt" }
@@ -49,7 +50,33 @@ func (Learner) Input() learn.Input { return learn.Raw }
 //
 // Memory: two to three bytes per value and about 70 per row, besides t.
 func (Learner) Fit(ctx context.Context, t learn.Train, p learn.Params) (bundle.Member, error) {
+	if t.Task == bundle.Multiclass {
+		return bundle.Member{}, data.WithHint(errors.New("gbdt: Fit is asked for one output of a multiclass task"), "use FitClasses")
+	}
+	return one(fit(ctx, t, p, nil))
+}
+
+// FitClasses is [Learner.Fit] for multiclass tasks: member k has the margins of
+// class k, of which [num.Softmax] makes probabilities. Each iteration grows a
+// tree for each class, all from the probabilities before it, so "trees" is
+// the number of trees of each. A member's Base is the logarithm of the class's
+// share. [ErrOneClass] says that training rows have no row of some class.
+//
+// Method: Friedman, Annals of Statistics 29(5), 2001, algorithm 6, with the
+// hessian K/(K-1) p(1-p) for K classes, as in LightGBM.
+func (Learner) FitClasses(ctx context.Context, t learn.Train, p learn.Params) ([]bundle.Member, error) {
+	if t.Task != bundle.Multiclass {
+		return nil, data.WithHint(fmt.Errorf("gbdt: FitClasses is asked for a task %q", t.Task), "use Fit")
+	}
 	return fit(ctx, t, p, nil)
+}
+
+// one returns the only member of a fit with one output.
+func one(members []bundle.Member, err error) (bundle.Member, error) {
+	if err != nil {
+		return bundle.Member{}, err
+	}
+	return members[0], nil
 }
 
 // Continue is [Learner.Fit] that goes on from the forest of an earlier fit with
@@ -63,25 +90,25 @@ func Continue(ctx context.Context, t learn.Train, p learn.Params, from *tree.For
 	if from.Features != t.X.Cols {
 		return bundle.Member{}, fmt.Errorf("gbdt: the forest to continue has %d features, the table %d", from.Features, t.X.Cols)
 	}
-	return fit(ctx, t, p, from)
+	return one(fit(ctx, t, p, from))
 }
 
-func fit(ctx context.Context, t learn.Train, p learn.Params, from *tree.Forest) (bundle.Member, error) {
+func fit(ctx context.Context, t learn.Train, p learn.Params, from *tree.Forest) ([]bundle.Member, error) {
 	s, err := parse(p)
 	if err != nil {
-		return bundle.Member{}, err
+		return nil, err
 	}
 	if err := check(t); err != nil {
-		return bundle.Member{}, err
+		return nil, err
 	}
 	if err := errors.Join(s.fits(t.Task, t.X.Cols, t.Categories), s.checkLabels(t.Y, t.W)); err != nil {
-		return bundle.Member{}, err
+		return nil, err
 	}
-	if s.positiveWeight != 1 {
-		t.W = s.weightClasses(t.Y, t.W)
+	if factors := s.classFactors(t); factors != nil {
+		t.W = weightClasses(factors, t.Y, t.W)
 		if t.Valid != nil {
 			valid := *t.Valid
-			valid.W = s.weightClasses(valid.Y, valid.W)
+			valid.W = weightClasses(factors, valid.Y, valid.W)
 			t.Valid = &valid
 		}
 	}
@@ -93,13 +120,17 @@ func fit(ctx context.Context, t learn.Train, p learn.Params, from *tree.Forest) 
 	defer c.close()
 	b, err := newBooster(ctx, c, t, s, from)
 	if err != nil {
-		return bundle.Member{}, err
+		return nil, err
 	}
-	forest, err := b.boost(ctx, t.Progress)
+	forests, err := b.boost(ctx, t.Progress)
 	if err != nil {
-		return bundle.Member{}, err
+		return nil, err
 	}
-	return bundle.Member{Learner: Learner{}.Name(), Weight: 1, Trees: forest}, nil
+	members := make([]bundle.Member, len(forests))
+	for out, forest := range forests {
+		members[out] = bundle.Member{Learner: Learner{}.Name(), Weight: 1, Output: out, Trees: forest}
+	}
+	return members, nil
 }
 
 // booster holds the state between the trees of one fit.
@@ -107,23 +138,24 @@ type booster struct {
 	s         settings
 	seed      uint64
 	crew      *crew
-	objective objective
+	objective objective // of a single output
+	joint     joint     // in its place where gradients cannot be had row by row; else nil
 	grower    grower
 	rows      []uint32 // to sample from, or what was sampled; nil: no sampling
 	y, w      []float64
-	margin    []float64
-	grad      []float64
-	hess      []float64
+	margins   [][]float64 // per output, as the next two
+	grad      [][]float64
+	hess      [][]float64
 	noise     []uint64
-	inSample  []bool    // rows of the current tree; nil: all
-	scaled    []float64 // their weights over their chances, if these differ; else nil
-	builder   *builder
+	inSample  []bool      // rows of the current tree; nil: all
+	scaled    []float64   // their weights over their chances, if these differ; else nil
+	builders  []*builder  // per output
 	done      int         // trees that the forest to continue has
 	valid     *validation // nil: none
 }
 
 func newBooster(ctx context.Context, c *crew, t learn.Train, s settings, from *tree.Forest) (*booster, error) {
-	b := &booster{s: s, seed: t.Seed, crew: c, objective: s.loss(t.Task)}
+	b := &booster{s: s, seed: t.Seed, crew: c}
 	used := make([]int, 0, t.X.Rows) // rows of t in use
 	b.y = make([]float64, 0, t.X.Rows)
 	for i := range t.X.Rows {
@@ -140,8 +172,12 @@ func newBooster(ctx context.Context, c *crew, t learn.Train, s settings, from *t
 		return nil, err
 	}
 	n := len(used)
-	b.margin = large[float64](n)
-	b.grad, b.hess = large[float64](n), large[float64](n)
+	b.choose(t)
+	bases := b.bases()
+	for range bases {
+		b.margins = append(b.margins, large[float64](n))
+		b.grad, b.hess = append(b.grad, large[float64](n)), append(b.hess, large[float64](n))
+	}
 	b.noise = drawNoise(c, n, t.Seed)
 	b.grower = grower{s: s, m: m, crew: c, kernel: kernel.Best(), weights: b.w,
 		tokens: large[token](n), scratch: large[token](n), leafOf: large[uint16](n), pool: pool{blocks: len(m.blocks)},
@@ -159,37 +195,79 @@ func newBooster(ctx context.Context, c *crew, t learn.Train, s settings, from *t
 		b.scaled = make([]float64, n)
 		b.grower.weights = b.scaled
 	}
-	if from == nil {
-		from = &tree.Forest{Features: t.X.Cols, Base: b.objective.base(b.y, b.w), Root: []int32{0}}
-	}
-	b.builder, b.done = newBuilder(from), len(from.Root)-1
-	for i, r := range used {
-		b.margin[i] = from.Base
-		if b.done > 0 {
-			b.margin[i] = from.Margin(t.X.Row(r))
+	for out, base := range bases {
+		start := from
+		if start == nil {
+			start = &tree.Forest{Features: t.X.Cols, Base: base, Root: []int32{0}}
+		}
+		b.builders = append(b.builders, newBuilder(start))
+		b.done = len(start.Root) - 1
+		for i, r := range used {
+			b.margins[out][i] = start.Base
+			if b.done > 0 {
+				b.margins[out][i] = start.Margin(t.X.Row(r))
+			}
 		}
 	}
 	if t.Valid == nil || s.earlyStoppingRounds == 0 {
 		return b, nil
 	}
-	v := &validation{y: t.Valid.Y, w: t.Valid.W, margin: make([]float64, t.Valid.X.Rows), bestTrees: b.done}
-	if v.columns, err = m.like(ctx, c, t.Valid.X); err != nil {
+	b.valid = &validation{y: t.Valid.Y, w: t.Valid.W, bestTrees: make([]int, len(bases))}
+	if b.valid.columns, err = m.like(ctx, c, t.Valid.X); err != nil {
 		return nil, err
 	}
-	from.Margins(v.margin, t.Valid.X.Data)
-	v.best = b.objective.mean(v.margin, v.y, v.w)
-	b.valid = v
+	for out, builder := range b.builders {
+		margin := make([]float64, t.Valid.X.Rows)
+		builder.forest.Margins(margin, t.Valid.X.Data)
+		b.valid.margins, b.valid.bestTrees[out] = append(b.valid.margins, margin), b.done
+	}
+	b.valid.best = b.valid.loss(b)
 	return b, nil
 }
 
-// weightClasses multiplies the weights of the rows with label 1.
-func (s *settings) weightClasses(y, w []float64) []float64 {
+// choose sets the objective.
+func (b *booster) choose(t learn.Train) {
+	if t.Task == bundle.Multiclass {
+		b.joint = softmax{t.Classes}
+		return
+	}
+	b.objective = b.s.loss(t.Task)
+}
+
+// bases returns the constant margins with the smallest loss, one per output.
+func (b *booster) bases() []float64 {
+	if b.joint != nil {
+		return b.joint.bases(b.y, b.w)
+	}
+	return []float64{b.objective.base(b.y, b.w)}
+}
+
+// classFactors returns by what the weights of rows are multiplied, per class;
+// nil: by nothing.
+func (s *settings) classFactors(t learn.Train) []float64 {
+	switch {
+	case t.Task == bundle.Binary && s.positiveWeight != 1:
+		return []float64{1, s.positiveWeight}
+	case t.Task == bundle.Multiclass && s.classWeights == "balanced":
+		factors := make([]float64, t.Classes)
+		total := 0.0
+		for i, label := range t.Y {
+			factors[int(label)] += weight(t.W, i)
+			total += weight(t.W, i)
+		}
+		for k, mass := range factors {
+			factors[k] = total / float64(float64(t.Classes)*mass)
+		}
+		return factors
+	}
+	return nil
+}
+
+// weightClasses multiplies the weights of the rows by their classes' factors.
+func weightClasses(factors, y, w []float64) []float64 {
 	weights := make([]float64, len(y))
 	for i, label := range y {
-		weights[i] = weight(w, i)
-		if label == 1 {
-			weights[i] = float64(weights[i] * s.positiveWeight)
-		}
+		weights[i] = float64(weight(w, i) * factors[int(label)])
 	}
 	return weights
 }

@@ -51,9 +51,15 @@ func TestSameAsLightGBM(t *testing.T) {
 	for _, c := range golden.Cases {
 		t.Run(c.ID, func(t *testing.T) {
 			t.Parallel()
-			m, err := gbdt.Learner{}.Fit(context.Background(), learn.Train{
-				Task: c.Task, Data: learn.Data{X: x, Y: golden.Labels[c.Labels]}, Categories: c.Categories,
-			}, c.Params)
+			in := learn.Train{Task: c.Task, Data: learn.Data{X: x, Y: golden.Labels[c.Labels]}, Categories: c.Categories}
+			members := make([]bundle.Member, 1)
+			var err error
+			if c.Task == bundle.Multiclass {
+				in.Classes = 3
+				members, err = gbdt.Learner{}.FitClasses(context.Background(), in, c.Params)
+			} else {
+				members[0], err = gbdt.Learner{}.Fit(context.Background(), in, c.Params)
+			}
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -62,8 +68,9 @@ func TestSameAsLightGBM(t *testing.T) {
 				limit = 1e-5 // bounds are the middle of values in fixed point
 			}
 			for i, want := range c.Margins {
-				if got := m.Trees.Margin(x.Row(i)); !(math.Abs(got-want) <= limit) {
-					t.Fatalf("row %d: margin %.9g, LightGBM has %.9g", i, got, want)
+				row, out := i/len(members), i%len(members)
+				if got := members[out].Trees.Margin(x.Row(row)); !(math.Abs(got-want) <= limit) {
+					t.Fatalf("row %d, output %d: margin %.9g, LightGBM has %.9g", row, out, got, want)
 				}
 			}
 		})

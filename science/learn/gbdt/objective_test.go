@@ -165,11 +165,12 @@ func TestKernelsGrowTheSame(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.grower.kernel = set
-		f, err := b.boost(context.Background(), nil)
+		forests, err := b.boost(context.Background(), nil)
 		c.close()
 		if err != nil {
 			t.Fatal(err)
 		}
+		f := forests[0]
 		if want == nil {
 			want = f.Value
 		}

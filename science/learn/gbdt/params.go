@@ -37,9 +37,9 @@ type settings struct {
 	extraRandom, positiveWeight              float64
 	huberDelta, quantile, tweediePower       float64
 
-	objective, growth string
-	monotone          []float64 // per column of the table: -1, 0 or 1; nil: no constraints
-	interactions      [][]int   // columns that may meet on a path; nil: any
+	objective, growth, classWeights string
+	monotone                        []float64 // per column of the table: -1, 0 or 1; nil: no constraints
+	interactions                    [][]int   // columns that may meet on a path; nil: any
 }
 
 // entry ties a parameter to the field that holds it.

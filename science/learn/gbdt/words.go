@@ -33,6 +33,9 @@ func words() []wordEntry {
 		{Word{"growth", []string{"leaf", "depth"},
 			"leaf: the split that gains most anywhere comes next; depth: level by level"},
 			func(s *settings) *string { return &s.growth }},
+		{Word{"class_weights", []string{"none", "balanced"},
+			"multiclass: balanced gives each class the same total weight; probabilities are then those of the weighted rows"},
+			func(s *settings) *string { return &s.classWeights }},
 	}
 }
 
@@ -152,6 +155,9 @@ func (s *settings) fits(task bundle.Task, features int, categories []int) error 
 	var problems []error
 	if task == bundle.Binary && s.objective != "auto" {
 		problems = append(problems, data.WithHint(fmt.Errorf("gbdt: objective is %q for a binary task", s.objective), "leave it out, or set the task to regression"))
+	}
+	if task == bundle.Multiclass && (s.objective != "auto" || s.monotone != nil || s.positiveWeight != 1) {
+		problems = append(problems, data.WithHint(errors.New("gbdt: objective, monotone and positive_weight do not go with a multiclass task"), "leave them out"))
 	}
 	if s.monotone != nil && len(s.monotone) != features {
 		problems = append(problems, fmt.Errorf("gbdt: setting %q has %d numbers for %d features", "monotone", len(s.monotone), features))

@@ -61,6 +61,18 @@ for ours, theirs, which in (
         "params": {"trees": 10, "leaves": 8, "learning_rate": 0.2, "min_rows": 1, "min_hessian": 4, "lambda": 0.5, **ours},
         "margins": [float("%.10g" % v) for v in b.predict(X, raw_score=True)],
     })
+# Three classes; the margins of a row side by side.
+labels["classes"] = np.digitize(m + 0.7 * noise, np.quantile(m, [0.3, 0.75])).astype(float)
+for cats in ([], [3]):
+    p = dict(objective="multiclass", num_class=3, num_leaves=8, learning_rate=0.2, min_data_in_leaf=1, min_sum_hessian_in_leaf=4, lambda_l2=0.5,
+             min_data_in_bin=1, enable_bundle=False, max_bin=255, min_data_per_group=1, cat_smooth=1, cat_l2=3,
+             num_threads=1, deterministic=True, force_col_wise=True, verbose=-1, feature_pre_filter=False)
+    b = lgb.train(p, lgb.Dataset(X, labels["classes"], categorical_feature=cats, params=p), 10)
+    cases.append({
+        "id": "multiclass" + (" categories" if cats else ""), "task": "multiclass", "labels": "classes", "categories": [12 if j in cats else 0 for j in range(4)],
+        "params": {"trees": 10, "leaves": 8, "learning_rate": 0.2, "min_rows": 1, "min_hessian": 4, "lambda": 0.5, "cat_min_rows": 1, "cat_smooth": 1, "cat_lambda": 3},
+        "margins": [float("%.10g" % v) for v in b.predict(X, raw_score=True).ravel()],
+    })
 rows = [[None if np.isnan(v) else v for v in r] for r in X.tolist()]
 json.dump({"source": f"LightGBM {lgb.__version__}, make.py", "rows": rows,
            "labels": {k: v.tolist() for k, v in labels.items()}, "cases": cases}, sys.stdout)

@@ -54,9 +54,10 @@ type Member struct {
 // Calibration maps a margin to a score. For regression it is "identity", or
 // "exp" where the margin is the logarithm of the predicted value (Poisson, gamma
 // and Tweedie losses); for binary tasks score = 1 / (1 + exp(-(A*margin + B))), with A > 0 so that the
-// order of rows is kept ("sigmoid": A=1, B=0 is the plain logistic link).
+// order of rows is kept ("sigmoid": A=1, B=0 is the plain logistic link). For multiclass tasks the scores of a row
+// are [num.Softmax] of its margins ("softmax"), or "sigmoids", one for each class by itself.
 type Calibration struct {
-	Method string  `json:"method"` // "identity", "exp" or "sigmoid"
+	Method string  `json:"method"` // "identity", "exp", "sigmoid", "softmax" or "sigmoids"
 	A      float64 `json:"a,omitempty"`
 	B      float64 `json:"b,omitempty"`
 }

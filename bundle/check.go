@@ -49,7 +49,7 @@ func (m *Manifest) check() error {
 	switch {
 	case m.Format != FormatVersion:
 		return fmt.Errorf("format %d is not %d", m.Format, FormatVersion)
-	case m.Task != Binary && m.Task != Regression:
+	case m.Task != Binary && m.Task != Regression && m.Task != Multiclass:
 		return fmt.Errorf("unknown task %q", m.Task)
 	case m.Reasons < 0 || m.Reasons > maxReasons:
 		return fmt.Errorf("%d reasons; from 0 to %d are possible", m.Reasons, maxReasons)

@@ -232,7 +232,7 @@ func Decode(src []byte) (*Bundle, error) {
 		return nil, fmt.Errorf("%s has %d plans, the manifest %d members", stepsEntry, len(plans), len(b.Manifest.Members))
 	}
 	for i, m := range b.Manifest.Members {
-		b.Members = append(b.Members, Member{Learner: m.Learner, Weight: m.Weight, Plan: plans[i]})
+		b.Members = append(b.Members, Member{Learner: m.Learner, Weight: m.Weight, Output: m.Output, Plan: plans[i]})
 	}
 	if err := decodeModel(part[modelEntry], b.Members); err != nil {
 		return nil, fmt.Errorf("%s: %w", modelEntry, err)

@@ -17,6 +17,7 @@ type compiled struct {
 	widest     int               // features of the widest member
 	scorers    []*tree.Scorer    // per member; nil if linear
 	explainers []*tree.Explainer // likewise
+	classes    []*Model          // multiclass: the members of each class, with its margin as the score
 	pool       sync.Pool         // of *scratch
 }
 
@@ -26,6 +27,7 @@ type scratch struct {
 	contributions []float64
 	blockFeatures []float64 // nil until a block is scored
 	blockMargins  []float64
+	classes       []float64 // multiclass: margins and scores of one row
 }
 
 // NewModel checks m and makes it ready to score. The parts of m are shared,
@@ -56,6 +58,9 @@ func NewModel(m Model) (*Model, error) {
 			return nil, fmt.Errorf("model: member %d (%s): %w", i, b.Learner, err)
 		}
 	}
+	if err := m.checkOutputs(); err != nil {
+		return nil, fmt.Errorf("model: %w", err)
+	}
 	return m.ready(layout, tree.Kernels()[0])
 }
 
@@ -75,7 +80,7 @@ func (m *Model) ready(layout *Layout, k tree.Kernel) (*Model, error) {
 		var s *tree.Scorer
 		var e *tree.Explainer
 		var err error
-		if b.Trees != nil {
+		if b.Trees != nil && len(m.Decision.Classes) == 0 { // else the classes have them
 			if s, err = tree.NewScorerFor(b.Trees, k); err != nil {
 				return nil, err
 			}
@@ -85,10 +90,25 @@ func (m *Model) ready(layout *Layout, k tree.Kernel) (*Model, error) {
 		}
 		c.scorers, c.explainers = append(c.scorers, s), append(c.explainers, e)
 	}
+	for class := range m.Decision.Classes {
+		of := Model{Contract: m.Contract, Calibration: Calibration{Method: "identity"}}
+		for _, b := range m.Members {
+			if b.Output == class {
+				b.Output = 0
+				of.Members = append(of.Members, b)
+			}
+		}
+		ready, err := of.ready(layout, k)
+		if err != nil {
+			return nil, err
+		}
+		c.classes = append(c.classes, ready)
+	}
 	c.pool.New = func() any {
 		return &scratch{
 			features:      make([]float64, c.widest),
 			contributions: make([]float64, c.widest),
+			classes:       make([]float64, len(c.classes)),
 		}
 	}
 	out := *m
@@ -123,9 +143,9 @@ func (b *Member) check(inputs int) error {
 
 func (c *Calibration) check() error {
 	switch c.Method {
-	case "identity", "exp":
+	case "identity", "exp", "softmax":
 		return nil
-	case "sigmoid":
+	case "sigmoid", "sigmoids":
 		if !(c.A > 0 && c.A <= math.MaxFloat64) || !(math.Abs(c.B) <= math.MaxFloat64) {
 			return fmt.Errorf("calibration: slope %v must be positive and intercept %v finite", c.A, c.B)
 		}
@@ -136,14 +156,22 @@ func (c *Calibration) check() error {
 
 // task returns the task whose scores the calibration makes.
 func (c *Calibration) task() Task {
-	if c.Method == "sigmoid" {
+	switch c.Method {
+	case "sigmoid":
 		return Binary
+	case "softmax", "sigmoids":
+		return Multiclass
 	}
 	return Regression
 }
 
 func (d *Decision) check(task Task) error {
+	if task == Multiclass {
+		return d.checkClasses()
+	}
 	switch {
+	case d.Classes != nil:
+		return fmt.Errorf("decision: %d classes do not go with the task %q", len(d.Classes), task)
 	case d.Positive == "" && d.Negative == "":
 		return nil
 	case task == Regression:
@@ -169,9 +197,14 @@ func (m *Model) Layout() *Layout { return m.state().layout }
 
 // Margin returns the sum over members of weight times margin, in member order,
 // for one encoded row. For binary tasks it is the log odds of the positive
-// class before calibration. It does not allocate.
+// class before calibration, for multiclass ones the margin of the most
+// probable class. It does not allocate.
 func (m *Model) Margin(row []float64) float64 {
 	c := m.state()
+	if c.classes != nil {
+		margin, _ := m.Score(row)
+		return margin
+	}
 	s := c.pool.Get().(*scratch)
 	sum := 0.0
 	for i := range m.Members {
@@ -189,14 +222,22 @@ func (m *Model) Margin(row []float64) float64 {
 }
 
 // Score returns the margin and the score of one encoded row: the calibrated
-// probability of the positive class, or the predicted value. It does not
-// allocate.
+// probability of the positive class, or the predicted value; for multiclass
+// tasks those of the most probable class. It does not allocate.
 func (m *Model) Score(row []float64) (margin, score float64) {
+	if c := m.state(); c.classes != nil {
+		s := c.pool.Get().(*scratch)
+		class, margin := m.classify(s.classes, row)
+		score = s.classes[class]
+		c.pool.Put(s)
+		return margin, score
+	}
 	margin = m.Margin(row)
 	return margin, m.Calibration.Score(margin)
 }
 
-// Score maps a margin to a score. The bits are the same on every machine.
+// Score maps a margin to a score; of several classes that is not possible one
+// by one. The bits are the same on every machine.
 func (c *Calibration) Score(margin float64) float64 {
 	switch c.Method {
 	case "identity":
@@ -208,7 +249,8 @@ func (c *Calibration) Score(margin float64) float64 {
 }
 
 // Decide returns the label of a score: Positive if it reaches the threshold,
-// else Negative; "" if the model decides nothing or the score is NaN.
+// else Negative; "" if the model decides nothing, is multiclass (see
+// [Model.Answer]) or the score is NaN.
 func (m *Model) Decide(score float64) string {
 	switch {
 	case score != score:
@@ -229,6 +271,10 @@ const blockRows = 256
 // may be nil. It panics if the lengths do not fit the rows.
 func (m *Model) ScoreRows(margin, score []float64, rows Rows) {
 	c := m.state()
+	if c.classes != nil {
+		m.scoreClasses(margin, score, rows)
+		return
+	}
 	if rows.Cols != c.layout.Cols() || len(rows.Data) < rows.N*rows.Cols || len(margin) != rows.N || score != nil && len(score) != rows.N {
 		panic(fmt.Sprintf("bundle: ScoreRows of %d x %d values into %d margins and %d scores, with %d inputs",
 			rows.N, rows.Cols, len(margin), len(score), c.layout.Cols()))

@@ -14,9 +14,16 @@ import (
 // The contributions of the members are exact Shapley values of their features
 // ([tree.Explainer], [linear.Model]), added up by input column with the
 // members' weights. dst and row have one value per input. It does not
-// allocate.
+// allocate. Of a multiclass model it is the margin of the most probable class
+// that is explained; [Model.Class] has the others.
 func (m *Model) Contributions(dst, row []float64) (base, margin float64) {
 	c := m.state()
+	if c.classes != nil {
+		s := c.pool.Get().(*scratch)
+		class, _ := m.classify(s.classes, row)
+		c.pool.Put(s)
+		return c.classes[class].Contributions(dst, row)
+	}
 	dst = dst[:c.layout.Cols()]
 	clear(dst)
 	s := c.pool.Get().(*scratch)
@@ -43,7 +50,8 @@ func (m *Model) Contributions(dst, row []float64) (base, margin float64) {
 
 // Reasons returns at most limit reasons for a decision on one encoded row:
 // the columns that pushed towards it, the strongest first, ties in contract
-// order. positive says which decision it was: true for the positive label.
+// order. positive says which decision it was: true for the positive label, and
+// for the class that a multiclass model decides for.
 // Columns that pushed the other way, or not at all, are no reasons, so there
 // may be fewer than limit, even none.
 //

@@ -3,10 +3,12 @@ package workflow
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
 	"github.com/tandem-ml/tandem/bundle"
+	"github.com/tandem-ml/tandem/bundle/tree"
 	"github.com/tandem-ml/tandem/data"
 	"github.com/tandem-ml/tandem/data/ingest"
 	"github.com/tandem-ml/tandem/metrics"
@@ -19,13 +21,14 @@ import (
 type BenchTrainOptions struct {
 	Data, Target  string
 	Test          string // rows to measure on; "": the last fifth of Data
+	Task          string // "multiclass"; "" or "auto": by the target's values
 	Trees, Leaves int
 	Threads       int
 	Seed          uint64
 }
 
 // BenchTrained is what one training took, in seconds of wall time, and how good
-// it is: auc and logloss for two classes, rmse for a number.
+// it is: auc and logloss for two classes, logloss for several, rmse for a number.
 type BenchTrained struct {
 	Read    float64  `json:"read_s"`  // until plain columns are in memory
 	Bin     float64  `json:"bin_s"`   // encoding, steps, quantiles, compaction: all that looks at values
@@ -64,7 +67,7 @@ func BenchTrain(ctx context.Context, o BenchTrainOptions) (*BenchTrained, error)
 	out.Read = time.Since(start).Seconds()
 
 	from := time.Now()
-	target, err := resolveTarget(train.target, "auto", "")
+	target, err := o.target(train.target)
 	if err != nil {
 		return nil, err
 	}
@@ -94,18 +97,52 @@ func BenchTrain(ctx context.Context, o BenchTrainOptions) (*BenchTrained, error)
 			binned = time.Now()
 		}
 	}
-	member, err := gbdt.Learner{}.Fit(ctx, fit, learn.Params{"trees": o.Trees, "leaves": o.Leaves, "learning_rate": 0.1, "bins": 255, "min_rows": 20})
+	params := learn.Params{"trees": o.Trees, "leaves": o.Leaves, "learning_rate": 0.1, "bins": 255, "min_rows": 20}
+	var members []bundle.Member
+	if target.Task == bundle.Multiclass {
+		fit.Classes = len(target.Classes)
+		members, err = gbdt.Learner{}.FitClasses(ctx, fit, params)
+	} else {
+		members = make([]bundle.Member, 1)
+		members[0], err = gbdt.Learner{}.Fit(ctx, fit, params)
+	}
 	if err != nil {
 		return nil, err
 	}
 	out.Bin, out.Boost = binned.Sub(from).Seconds(), time.Since(binned).Seconds()
-	member.Plan = plan
-	if err := out.measure(contract, member, target, unseen); err != nil {
+	for k := range members {
+		members[k].Plan = plan
+	}
+	if err := out.measure(contract, members, target, unseen); err != nil {
 		return nil, err
 	}
 	out.PeakMB = peakMB()
 	out.Total = time.Since(start).Seconds()
 	return out, nil
+}
+
+// target takes the values for two classes, a number, or several classes.
+func (o *BenchTrainOptions) target(c *data.Column) (Target, error) {
+	switch {
+	case o.Task == "multiclass", (o.Task == "" || o.Task == "auto") && c.Kind == data.Category && len(distinct(c, 3)) > 2:
+		return classTarget(c)
+	}
+	return resolveTarget(c, o.Task, "")
+}
+
+// WithKernel returns the bundle with its trees made ready for a kernel: avx512,
+// avx2 or portable; "" for the fastest.
+func WithKernel(b *bundle.Bundle, kernel string) (*bundle.Bundle, error) {
+	if kernel == "" {
+		return b, nil
+	}
+	m, err := b.Model.WithKernel(tree.Kernel(kernel))
+	if err != nil {
+		return nil, Usagef("--%v", err)
+	}
+	out := *b
+	out.Model = *m
+	return &out, nil
 }
 
 // readBench reads a table and leaves out the rows without a target.
@@ -157,15 +194,25 @@ func benchRows(p *benchPart, c *data.Contract, target Target) (prepared, error) 
 }
 
 // measure scores the unseen rows.
-func (o *BenchTrained) measure(contract data.Contract, member bundle.Member, target Target, unseen prepared) error {
-	m := bundle.Model{Contract: contract, Members: []bundle.Member{member}, Calibration: bundle.Calibration{Method: "identity"}}
-	if target.Task == bundle.Binary {
+func (o *BenchTrained) measure(contract data.Contract, members []bundle.Member, target Target, unseen prepared) error {
+	m := bundle.Model{Contract: contract, Members: members, Calibration: bundle.Calibration{Method: "identity"}}
+	switch target.Task {
+	case bundle.Multiclass:
+		m.Calibration, m.Decision = bundle.Calibration{Method: "softmax"}, bundle.Decision{Classes: target.Classes}
+	case bundle.Binary:
 		m.Calibration = bundle.Calibration{Method: "sigmoid", A: 1}
 		m.Decision = bundle.Decision{Positive: target.Positive, Negative: target.Negative, Threshold: 0.5}
 	}
 	model, err := bundle.NewModel(m)
 	if err != nil {
 		return err
+	}
+	if target.Task == bundle.Multiclass {
+		loss := 0.0
+		for i, a := range model.Answers(unseen.rows) {
+			loss -= math.Log(max(a.Scores[int(unseen.y[i])], 1e-15))
+		}
+		return put(&o.LogLoss)(loss/float64(unseen.rows.N), nil)
 	}
 	margin, score := make([]float64, unseen.rows.N), make([]float64, unseen.rows.N)
 	model.ScoreRows(margin, score, unseen.rows)

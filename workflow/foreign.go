@@ -8,6 +8,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/tandem-ml/tandem"
@@ -47,7 +49,7 @@ func Import(ctx context.Context, path string, opt ImportOptions, run Options) (*
 			Task: m.Task, Target: opt.Target, Complete: true, Reasons: 4,
 			Data: data.Snapshot{Source: filepath.Base(path), SHA256: hex.EncodeToString(sum[:]), Columns: len(m.Columns)},
 		},
-		Model: bundle.Model{Contract: m.Contract(), Members: []bundle.Member{m.Member}, Calibration: m.Calibration},
+		Model: bundle.Model{Contract: m.Contract(), Members: m.Members, Calibration: m.Calibration},
 	}
 	target := Target{Task: m.Task, Column: opt.Target, Positive: opt.Positive}
 	var known *importedData
@@ -57,8 +59,13 @@ func Import(ctx context.Context, path string, opt ImportOptions, run Options) (*
 		}
 		b.Manifest.Data, b.Contract, b.Profile = known.snapshot, known.contract, ofInputs(&known.profile, &known.contract)
 	}
-	if m.Task == bundle.Binary {
+	switch m.Task {
+	case bundle.Binary:
 		b.Decision = decisionOf(target)
+	case bundle.Multiclass:
+		if b.Decision.Classes, err = classesOf(m, known); err != nil {
+			return nil, err
+		}
 	}
 	ready, err := bundle.NewModel(b.Model)
 	if err != nil {
@@ -117,17 +124,46 @@ func decisionOf(t Target) bundle.Decision {
 	return d
 }
 
+// classesOf gives the classes labels: the values of the target, in order of
+// value if they are numbers and of bytes if not, as the libraries' encoders
+// number them; without a target their numbers, from 0.
+func classesOf(m *foreign.Model, known *importedData) ([]string, error) {
+	var labels []string
+	if known == nil || known.target == nil {
+		for k := range m.Classes {
+			labels = append(labels, strconv.Itoa(k))
+		}
+		return labels, nil
+	}
+	for i := range known.target.Len() {
+		if s := known.target.Format(i); !slices.Contains(labels, s) {
+			if labels = append(labels, s); len(labels) > m.Classes {
+				break
+			}
+		}
+	}
+	if len(labels) != m.Classes {
+		return nil, data.WithHint(fmt.Errorf("column %q, the target, does not have the %d values that the model has classes", known.target.Name, m.Classes),
+			"give the table the model was trained on, or leave out --target to have the classes numbered from 0")
+	}
+	sortClasses(labels)
+	return labels, nil
+}
+
 // importedCard says what is known of a model that was trained elsewhere.
 func importedCard(b *bundle.Bundle, m *foreign.Model, opt ImportOptions) bundle.Card {
 	c := bundle.Card{
 		Name: b.Manifest.Name, Task: m.Task, Target: opt.Target, Positive: b.Decision.Positive, Negative: b.Decision.Negative,
-		Threshold: b.Decision.Threshold, Chosen: m.Member.Learner, Metric: "auc",
+		Threshold: b.Decision.Threshold, Chosen: m.Members[0].Learner, Metric: "auc",
 		Split:       bundle.Split{Method: "given"},
-		Leaderboard: []bundle.LeaderboardRow{{Learner: m.Member.Learner}},
+		Leaderboard: []bundle.LeaderboardRow{{Learner: m.Members[0].Learner}},
 		Limits:      []string{fmt.Sprintf("Imported from %s (objective %s): how it was trained and how well it does on rows it has not seen is not in its file.", m.Library, m.Objective)},
 	}
-	if m.Task == bundle.Regression {
+	switch m.Task {
+	case bundle.Regression:
 		c.Metric = "rmse"
+	case bundle.Multiclass:
+		c.Metric = "log_loss"
 	}
 	return c
 }
@@ -199,6 +235,9 @@ func (k *importedData) resolve(target *Target) error {
 		}
 	}
 	k.table, k.target = k.table.Gather(keep), k.target.Gather(keep)
+	if target.Task == bundle.Multiclass {
+		return nil // classesOf looks at its values
+	}
 	t, err := resolveTarget(k.target, string(target.Task), target.Positive)
 	*target = t
 	return err
@@ -246,7 +285,7 @@ func (k *importedData) describe(ctx context.Context, b *bundle.Bundle, target Ta
 		return err
 	}
 	b.Scores = data.NewProfile(t).Columns[0]
-	if k.target != nil {
+	if k.target != nil && target.Task != bundle.Multiclass {
 		y, err := target.labels(k.target)
 		if err != nil {
 			return err

@@ -152,7 +152,7 @@ func TestExportOwnTrees(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		other, err := bundle.NewModel(bundle.Model{Contract: back.Contract(), Members: []bundle.Member{back.Member}, Calibration: back.Calibration})
+		other, err := bundle.NewModel(bundle.Model{Contract: back.Contract(), Members: back.Members, Calibration: back.Calibration})
 		if err != nil {
 			t.Fatal(err)
 		}

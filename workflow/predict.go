@@ -69,7 +69,8 @@ func without(c data.Contract, roles ...data.Role) data.Contract {
 
 // Predict scores every row of source and writes one CSV line each to w, in
 // order: score, decision, the id column if the contract has one and the source
-// holds it, and error. A row that cannot be scored has an empty score and the
+// holds it, the probability of each class (score_CLASS) if there are several,
+// and error. A row that cannot be scored has an empty score and the
 // reason in error. It returns how many rows there were and how many of them
 // could not be scored.
 func Predict(ctx context.Context, b *bundle.Bundle, source string, w io.Writer, opt Options) (rows, failed int, err error) {
@@ -82,12 +83,15 @@ func Predict(ctx context.Context, b *bundle.Bundle, source string, w io.Writer, 
 	if id != nil {
 		header = append(header, "id")
 	}
+	for _, class := range b.Decision.Classes {
+		header = append(header, "score_"+class)
+	}
 	out := csv.NewWriter(w)
 	if err := out.Write(append(header, "error")); err != nil {
 		return 0, 0, err
 	}
-	score := scores(b, s.rows)
-	line := make([]string, 0, 4)
+	answers := b.Answers(s.rows)
+	line := make([]string, 0, len(header)+1)
 	for i := range s.rows.N {
 		if i%4096 == 0 && ctx.Err() != nil {
 			return 0, 0, ctx.Err()
@@ -95,12 +99,19 @@ func Predict(ctx context.Context, b *bundle.Bundle, source string, w io.Writer, 
 		line = line[:0]
 		problem := s.bad[i]
 		if problem == nil {
-			line = append(line, strconv.FormatFloat(score[i], 'g', -1, 64), b.Decide(score[i]))
+			line = append(line, strconv.FormatFloat(answers[i].Score, 'g', -1, 64), answers[i].Decision)
 		} else {
 			line = append(line, "", "")
 		}
 		if id != nil {
 			line = append(line, id.Format(i))
+		}
+		for k := range b.Decision.Classes {
+			text := ""
+			if problem == nil {
+				text = strconv.FormatFloat(answers[i].Scores[k], 'g', -1, 64)
+			}
+			line = append(line, text)
 		}
 		if problem == nil {
 			line = append(line, "")

@@ -155,6 +155,10 @@ func targetOf(b *bundle.Bundle) Target {
 // decides by the majority of these rows, since the training rows are not at
 // hand.
 func EvaluateFile(ctx context.Context, b *bundle.Bundle, source string, opt Options) (*Evaluation, error) {
+	if b.Manifest.Task == bundle.Multiclass {
+		return nil, data.WithHint(Usagef("the model tells several classes apart, and evaluate measures two classes or a number"),
+			"tandem predict gives the probability of each class")
+	}
 	p, err := labelled(ctx, source, &b.Contract, targetOf(b), opt)
 	if err != nil {
 		return nil, err

@@ -1,7 +1,10 @@
 package workflow
 
 import (
+	"cmp"
 	"fmt"
+	"math"
+	"slices"
 	"sort"
 	"strings"
 
@@ -9,14 +12,15 @@ import (
 	"github.com/tandem-ml/tandem/data"
 )
 
-// Target is what is predicted: the column, and for a binary task which of its
-// two values is the positive class.
+// Target is what is predicted: the column, for a binary task which of its two
+// values is the positive class, and for a multiclass one all values.
 type Target struct {
 	Task     bundle.Task `json:"task"`
 	Column   string      `json:"column"`
 	Positive string      `json:"positive,omitempty"`
 	Negative string      `json:"negative,omitempty"`
-	Why      string      `json:"why,omitempty"` // why this value is the positive one, when it was guessed
+	Classes  []string    `json:"classes,omitempty"` // of a multiclass task, in the order of their numbers
+	Why      string      `json:"why,omitempty"`     // why this value is the positive one, when it was guessed
 }
 
 // positiveWords are values that name the event of interest in two-valued
@@ -136,6 +140,9 @@ func (t Target) labels(c *data.Column) ([]float64, error) {
 		copy(y, c.Numbers)
 		return y, nil
 	}
+	if t.Task == bundle.Multiclass {
+		return t.classes(c)
+	}
 	code := make(map[string]float64)
 	for i := range y {
 		v := c.Format(i)
@@ -151,6 +158,48 @@ func (t Target) labels(c *data.Column) ([]float64, error) {
 					Err: fmt.Sprintf("is neither %q nor %q", t.Positive, t.Negative)}
 			}
 			code[v] = label
+		}
+		y[i] = label
+	}
+	return y, nil
+}
+
+// classTarget takes every value of the target for a class, in order of value if
+// they are numbers and else of bytes.
+func classTarget(c *data.Column) (Target, error) {
+	const most = 1000
+	t := Target{Task: bundle.Multiclass, Column: c.Name, Classes: distinct(c, most+1)}
+	switch n := len(t.Classes); {
+	case n < 2:
+		return t, data.WithHint(fmt.Errorf("column %q, the target, has %d values: there is nothing to learn", c.Name, n), "give rows of several classes")
+	case n > most:
+		return t, data.WithHint(Usagef("column %q, the target, has more than %d values", c.Name, most), "use --task regression for a number")
+	}
+	sortClasses(t.Classes)
+	return t, nil
+}
+
+// sortClasses puts numbers in order of value, then texts in order of bytes.
+func sortClasses(labels []string) {
+	value := func(s string) float64 {
+		if x, ok := data.ParseNumber(s); ok {
+			return x
+		}
+		return math.Inf(1)
+	}
+	slices.SortFunc(labels, func(a, b string) int { return cmp.Or(cmp.Compare(value(a), value(b)), cmp.Compare(a, b)) })
+}
+
+// classes returns the numbers of the rows' classes.
+func (t Target) classes(c *data.Column) ([]float64, error) {
+	y, code := make([]float64, c.Len()), make(map[string]float64)
+	for k, class := range t.Classes {
+		code[class] = float64(k)
+	}
+	for i := range y {
+		label, known := code[c.Format(i)]
+		if !known {
+			return nil, &data.CellError{Row: i + 1, Column: c.Name, Value: c.Format(i), Err: "is none of the classes that were learned"}
 		}
 		y[i] = label
 	}

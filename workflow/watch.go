@@ -143,7 +143,7 @@ func (w *watch) learned(o *decisions.Outcome) {
 	if b.monitor == nil {
 		return
 	}
-	p, err := b.monitor.Outcome(d.Score, o.Value)
+	p, err := b.monitor.Outcome(d.Score, d.Decision, o.Value)
 	if err != nil {
 		w.passOver(b) // neither of the bundle's two labels
 		return

@@ -97,7 +97,7 @@ func readCatBoost(src []byte) (*Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("oblivious_trees: %w", err)
 	}
-	return r.model.finish(b)
+	return r.model.finish([]*builder{b})
 }
 
 // info finds the loss.
@@ -135,7 +135,7 @@ func (r *catboost) scaleAndBias(v value) error {
 		}
 		n, err := v.count()
 		if err == nil && n != 1 {
-			err = fmt.Errorf("%d biases: a model of several classes, which a bundle does not hold", n)
+			err = fmt.Errorf("%d biases: a CatBoost model of several classes, which is not read", n)
 		}
 		if err != nil {
 			return err

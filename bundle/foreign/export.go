@@ -2,6 +2,7 @@ package foreign
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/tandem-ml/tandem/bundle"
 	"github.com/tandem-ml/tandem/bundle/step"
@@ -9,28 +10,50 @@ import (
 	"github.com/tandem-ml/tandem/data"
 )
 
-// A source is a model that can be written for another library: one member of
-// trees over columns as they are. The columns of the foreign model are the
-// inputs of the contract, in order.
+// A source is a member that can be written for another library: trees over
+// columns as they are. The columns of the foreign model are the inputs of the
+// contract, in order.
 type source struct {
-	model  *bundle.Model
 	fields []data.Field
+	weight float64
 	forest *tree.Forest
 	plan   step.Plan
 }
 
-// newSource refuses, naming why, what no library's format can say.
-func newSource(m *bundle.Model, numbers ...step.Op) (*source, error) {
-	s := &source{model: m, fields: m.Contract.Inputs()}
+// newSources returns one source, or one for each class. It refuses, naming why,
+// what no library's format can say.
+func newSources(m *bundle.Model, numbers ...step.Op) ([]*source, error) {
+	classes := max(1, len(m.Decision.Classes))
 	switch {
-	case len(m.Members) != 1:
+	case len(m.Members) != classes && classes == 1:
 		return nil, fmt.Errorf("the model is a blend of %d members, and the format holds one", len(m.Members))
-	case m.Members[0].Trees == nil:
-		return nil, fmt.Errorf("the model (%s) is linear, and the format holds trees", m.Members[0].Learner)
-	case len(s.fields) == 0:
+	case len(m.Members) != classes:
+		return nil, fmt.Errorf("the model has %d members for %d classes, and the format holds one for each", len(m.Members), classes)
+	case len(m.Contract.Inputs()) == 0:
 		return nil, fmt.Errorf("the model has no columns")
 	}
-	s.forest, s.plan = m.Members[0].Trees, m.Members[0].Plan
+	out := make([]*source, classes)
+	trees := 1 // no format does without
+	for i := range m.Members {
+		s, err := newSource(m, &m.Members[i], numbers)
+		if err != nil {
+			return nil, err
+		}
+		out[m.Members[i].Output] = s
+		trees = max(trees, len(s.forest.Root)-1)
+	}
+	for _, s := range out {
+		s.forest = padded(s.forest, trees)
+	}
+	return out, nil
+}
+
+func newSource(m *bundle.Model, member *bundle.Member, numbers []step.Op) (*source, error) {
+	s := &source{fields: m.Contract.Inputs(), weight: member.Weight}
+	if member.Trees == nil {
+		return nil, fmt.Errorf("the model (%s) is linear, and the format holds trees", member.Learner)
+	}
+	s.forest, s.plan = member.Trees, member.Plan
 	seen := make(map[int]step.Op)
 	for _, f := range s.plan {
 		name := s.fields[f.Input].Name
@@ -68,9 +91,9 @@ func (s *source) column(n int32) (int, step.Op) {
 // value returns the value of leaf n. The base has no place of its own
 // everywhere, so it goes into the first tree: that is what a margin begins with.
 func (s *source) value(n int32, first bool) float64 {
-	v := float64(s.model.Members[0].Weight * s.forest.Value[n])
+	v := float64(s.weight * s.forest.Value[n])
 	if first {
-		v += float64(s.model.Members[0].Weight * s.forest.Base)
+		v += float64(s.weight * s.forest.Base)
 	}
 	return v
 }
@@ -89,16 +112,28 @@ func (s *source) categories(n int32) []int {
 	return out
 }
 
-// eachTree calls f with the root and the end of every tree. A forest without
-// trees has one, a leaf of value 0, since no format does without.
-func (s *source) eachTree(f func(t int, lo, hi int32)) {
-	if len(s.forest.Root) == 1 {
-		s.forest = &tree.Forest{Features: s.forest.Features, Base: s.forest.Base, Root: []int32{0, 1},
-			Feature: []int32{0}, Threshold: []float64{0}, Left: []int32{-1}, Right: []int32{-1}, MissingLeft: []bool{false},
-			Set: []int32{-1}, Value: []float64{0}, Cover: []float64{1}}
+// padded returns a forest with leaves of value 0 as further trees, so that all
+// classes have as many.
+func padded(f *tree.Forest, trees int) *tree.Forest {
+	p := *f
+	for len(p.Root)-1 < trees {
+		p.Feature, p.Threshold = append(slices.Clip(p.Feature), 0), append(slices.Clip(p.Threshold), 0)
+		p.Left, p.Right = append(slices.Clip(p.Left), -1), append(slices.Clip(p.Right), -1)
+		p.MissingLeft, p.Set = append(slices.Clip(p.MissingLeft), false), append(slices.Clip(p.Set), -1)
+		p.Value, p.Cover = append(slices.Clip(p.Value), 0), append(slices.Clip(p.Cover), 1)
+		p.Root = append(slices.Clip(p.Root), int32(len(p.Feature)))
 	}
-	for t := range len(s.forest.Root) - 1 {
-		f(t, s.forest.Root[t], s.forest.Root[t+1])
+	return &p
+}
+
+// eachTree calls f with every tree, those of an iteration one class after the
+// other: its number, its class and whether it is the class's first, its root and
+// its end.
+func eachTree(sources []*source, f func(t, class int, first bool, lo, hi int32)) {
+	for k := range len(sources[0].forest.Root) - 1 {
+		for class, s := range sources {
+			f(k*len(sources)+class, class, k == 0, s.forest.Root[k], s.forest.Root[k+1])
+		}
 	}
 }
 

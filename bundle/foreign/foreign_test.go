@@ -51,7 +51,7 @@ end of trees
 	}
 	fmt.Println(m.Library, m.Task, m.Columns[0].Name)
 	for _, income := range []float64{120.5, 121, math.NaN()} {
-		fmt.Println(m.Member.Trees.Margin([]float64{income}))
+		fmt.Println(m.Members[0].Trees.Margin([]float64{income}))
 	}
 	// Output:
 	// LightGBM binary income
@@ -94,7 +94,7 @@ func TestRoundTrip(t *testing.T) {
 				same := got[i] == want[i]
 				if m.Library == "XGBoost" { // the base is in the first tree's leaves, rounded
 					same = near(got[i], want[i], 1e-6)
-				} else if m.Member.Weight != 1 {
+				} else if m.Members[0].Weight != 1 {
 					same = near(got[i], want[i], 1e-15)
 				}
 				if !same {
@@ -243,8 +243,10 @@ func TestHostile(t *testing.T) {
 		{"not valid JSON", `{"learner":` + strings.Repeat("[", 1<<20)},
 		{"no line", lightgbm[:len(lightgbm)/2]},
 		{"version", strings.Replace(lightgbm, "version=v4", "version=v9", 1)},
-		{"several classes", line(lightgbm, "num_class", "3")},
-		{"objective", line(lightgbm, "objective", "lambdarank")},
+		{"3 classes and 1 trees", line(lightgbm, "num_class", "3")},
+		{"is not from 1 to", line(lightgbm, "num_class", "2000000000")},
+		{"1 classes", line(lightgbm, "objective", "multiclass num_class:1")},
+		{"objective", line(lightgbm, "objective", "custom")},
 		{"no objective", line(lightgbm, "objective", "")},
 		{"square roots", line(lightgbm, "objective", "regression sqrt")},
 		{"max_feature_idx", line(lightgbm, "max_feature_idx", "2000000000")},
@@ -270,8 +272,9 @@ func TestHostile(t *testing.T) {
 		{"more than a file of its size", head + leaves(5000)},
 		{"deeper", head + strings.ReplaceAll(leaves(5000), " 0", "        0")},
 
-		{"several classes", strings.Replace(xgboost, `"num_class":"0"`, `"num_class":"3"`, 1)},
-		{"objective", strings.Replace(xgboost, "reg:squarederror", "rank:ndcg", 1)},
+		{"num_class 3", strings.Replace(xgboost, `"num_class":"0"`, `"num_class":"3"`, 1)},
+		{"at most", strings.Replace(xgboost, `"num_class":"0"`, `"num_class":"1e9"`, 1)},
+		{"objective", strings.Replace(xgboost, "reg:squarederror", "survival:cox", 1)},
 		{"booster", strings.Replace(xgboost, `"gbtree"`, `"dart"`, 1)},
 		{"num_feature", strings.Replace(xgboost, `"num_feature":"6"`, `"num_feature":"1e30"`, -1)},
 		{"types for", strings.Replace(xgboost, `"num_feature":"6"`, `"num_feature":"1000000"`, -1)},
@@ -351,11 +354,7 @@ func FuzzRead(f *testing.F) {
 		if err != nil {
 			return
 		}
-		b := bundle.Model{Contract: m.Contract(), Members: []bundle.Member{m.Member}, Calibration: m.Calibration}
-		if m.Task == bundle.Binary {
-			b.Decision = bundle.Decision{Positive: "1", Negative: "0"}
-		}
-		model, err := bundle.NewModel(b)
+		model, err := bundle.NewModel(modelOf(m))
 		if err != nil {
 			t.Fatalf("a model that was read cannot be used: %v", err)
 		}

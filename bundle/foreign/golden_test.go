@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -18,6 +19,8 @@ type golden struct {
 	Columns       []string
 	Rows          [][]any // nil: missing; a text "+Inf" in a column of numbers is one
 	Margin, Score []float64
+	Margins       [][]float64 // of several classes, as Scores
+	Scores        [][]float64
 	Exact         []float64 // XGBoost: the leaves that it reaches, added in float64
 }
 
@@ -52,15 +55,25 @@ func read(t *testing.T, path string) (*foreign.Model, *bundle.Model) {
 
 func ready(t *testing.T, m *foreign.Model) *bundle.Model {
 	t.Helper()
-	b := bundle.Model{Contract: m.Contract(), Members: []bundle.Member{m.Member}, Calibration: m.Calibration}
-	if m.Task == bundle.Binary {
-		b.Decision = bundle.Decision{Positive: "1", Negative: "0", Threshold: 0.5}
-	}
-	out, err := bundle.NewModel(b)
+	out, err := bundle.NewModel(modelOf(m))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return out
+}
+
+// modelOf gives the classes labels.
+func modelOf(m *foreign.Model) bundle.Model {
+	b := bundle.Model{Contract: m.Contract(), Members: m.Members, Calibration: m.Calibration}
+	switch m.Task {
+	case bundle.Binary:
+		b.Decision = bundle.Decision{Positive: "1", Negative: "0", Threshold: 0.5}
+	case bundle.Multiclass:
+		for k := range m.Classes {
+			b.Decision.Classes = append(b.Decision.Classes, strconv.Itoa(k))
+		}
+	}
+	return b
 }
 
 func expected(t *testing.T, path string) golden {
@@ -118,14 +131,24 @@ func compare(t *testing.T, m *foreign.Model, b *bundle.Model, g golden) {
 	switch {
 	case m.Library == "XGBoost":
 		margin, score = 3e-6, 3e-6
-	case m.Library == "CatBoost" || m.Member.Weight != 1:
+	case m.Library == "CatBoost" || m.Members[0].Weight != 1:
 		margin = 1e-15
 	}
 	far := 0
 	for i := range g.Rows {
 		row := g.encode(t, b, i)
+		if g.Margins != nil {
+			a := b.Answer(row)
+			for k, want := range g.Margins[i] {
+				if got := b.Class(k).Margin(row); (!near(got, want, margin) || !near(a.Scores[k], g.Scores[i][k], score)) && far < 3 {
+					far++
+					t.Errorf("row %d %v, class %d: margin %v, score %v, want %v, %v", i, g.Rows[i], k, got, a.Scores[k], want, g.Scores[i][k])
+				}
+			}
+			continue
+		}
 		gotMargin, gotScore := b.Score(row)
-		want := g.Margin[i] * m.Member.Weight // LightGBM's raw scores of a random forest are sums
+		want := g.Margin[i] * m.Members[0].Weight // LightGBM's raw scores of a random forest are sums
 		if !near(gotMargin, want, margin) || !near(gotScore, g.Score[i], score) {
 			if far++; far <= 3 {
 				t.Errorf("row %d %v: margin %v, score %v, want %v, %v", i, g.Rows[i], gotMargin, gotScore, want, g.Score[i])

@@ -28,7 +28,7 @@ type lightgbm struct {
 	budget *budget
 	dicts  []dictionary // by column; of categories
 	texted bool         // the categories have texts in the file
-	b      *builder
+	b      *builder     // of the tree that is being read
 	tree   lightgbmTree
 }
 
@@ -41,7 +41,9 @@ func readLightGBM(src []byte) (*Model, error) {
 	if err := r.header(head, tail); err != nil {
 		return nil, err
 	}
-	nodes, count := 0, 0
+	classes := max(1, r.model.Classes)
+	nodes, counts := make([]int, classes), make([]int, classes) // tree t belongs to class t mod classes
+	count := 0
 	for rest := trees; len(rest) > 0; count++ {
 		var one []byte
 		one, rest = cutTree(rest)
@@ -49,22 +51,30 @@ func readLightGBM(src []byte) (*Model, error) {
 		if err != nil {
 			return nil, fmt.Errorf("tree %d: %w", count, err)
 		}
-		nodes += 2*leaves - 1
+		nodes[count%classes] += 2*leaves - 1
+		counts[count%classes]++
 	}
-	if r.b, err = newBuilder(r.budget, nodes, count); err != nil {
+	if count%classes != 0 {
+		return nil, data.WithHint(fmt.Errorf("has %d trees for %d classes", count, classes), "the file is cut off: save the model again")
+	}
+	builders, err := newBuilders(r.budget, nodes, counts)
+	if err != nil {
 		return nil, err
 	}
 	t := 0
 	for rest := trees; len(rest) > 0; t++ {
 		var one []byte
 		one, rest = cutTree(rest)
+		r.b = builders[t%classes]
 		if err := r.add(one); err != nil {
 			return nil, fmt.Errorf("tree %d: %w", t, err)
 		}
 	}
-	m, err := r.model.finish(r.b)
+	m, err := r.model.finish(builders)
 	if err == nil && averages(head) && count > 0 {
-		m.Member.Weight = 1 / float64(count) // a random forest predicts the mean of its trees
+		for k := range m.Members {
+			m.Members[k].Weight = float64(classes) / float64(count) // a random forest predicts the mean of its trees
+		}
 	}
 	return m, err
 }
@@ -113,7 +123,7 @@ func averages(head []byte) bool { return bytes.Contains(head, []byte("\naverage_
 
 // header reads columns and objective.
 func (r *lightgbm) header(head, tail []byte) error {
-	one := map[string]string{"num_class": "1", "num_tree_per_iteration": "1"}
+	classes := map[string]int{"num_class": 1, "num_tree_per_iteration": 1}
 	var version, objective, names, infos string
 	columns := -1
 	err := attributes(head, func(name string, v []byte) (err error) {
@@ -121,8 +131,8 @@ func (r *lightgbm) header(head, tail []byte) error {
 		case "version":
 			version = string(v)
 		case "num_class", "num_tree_per_iteration":
-			if string(v) != one[name] {
-				return fmt.Errorf("%s: a model of several classes, which a bundle does not hold", clip(string(v)))
+			if classes[name], err = strconv.Atoi(string(v)); err == nil && (classes[name] < 1 || classes[name] > maxClasses) {
+				return fmt.Errorf("%d is not from 1 to %d", classes[name], maxClasses)
 			}
 		case "max_feature_idx":
 			columns, err = strconv.Atoi(string(v))
@@ -157,6 +167,13 @@ func (r *lightgbm) header(head, tail []byte) error {
 	if err := r.objective(objective); err != nil {
 		return err
 	}
+	several := r.model.Calibration.Method == "softmax" || r.model.Calibration.Method == "sigmoids"
+	switch k := classes["num_class"]; {
+	case k != classes["num_tree_per_iteration"] || several != (k > 1):
+		return fmt.Errorf("%d classes and %d trees an iteration do not go with objective %q", k, classes["num_tree_per_iteration"], r.model.Objective)
+	case several:
+		r.model.Classes = k
+	}
 	return r.categories(info, tail)
 }
 
@@ -170,20 +187,24 @@ func (r *lightgbm) objective(text string) error {
 	r.model.Objective = words[0]
 	link := bundle.Calibration{Method: "identity"}
 	switch words[0] {
-	case "regression", "regression_l2", "regression_l1", "huber", "fair", "quantile", "mape":
+	case "regression", "regression_l2", "regression_l1", "huber", "fair", "quantile", "mape", "lambdarank", "rank_xendcg":
+	case "multiclass":
+		link.Method = "softmax"
+	case "multiclassova":
+		link = bundle.Calibration{Method: "sigmoids", A: 1}
 	case "poisson", "gamma", "tweedie":
 		link.Method = "exp"
 	case "binary", "cross_entropy":
 		link = bundle.Calibration{Method: "sigmoid", A: 1}
 	default:
-		return fmt.Errorf("objective %q is not one that a bundle holds (regression, binary, poisson, gamma, tweedie)", clip(words[0]))
+		return fmt.Errorf("objective %q is not one that a bundle holds (regression, binary, multiclass, poisson, gamma, tweedie, lambdarank and others)", clip(words[0]))
 	}
 	for _, w := range words[1:] {
 		name, v, _ := strings.Cut(w, ":")
 		switch {
 		case name == "sqrt":
 			return fmt.Errorf("objective %q of square roots (reg_sqrt) is not one that a bundle holds", words[0])
-		case name == "sigmoid" && words[0] == "binary":
+		case name == "sigmoid" && link.A != 0 && words[0] != "cross_entropy":
 			a, err := strconv.ParseFloat(v, 64)
 			if err != nil || !(a > 0 && a <= math.MaxFloat64) {
 				return fmt.Errorf("objective: sigmoid %q is not a positive number", clip(v))

@@ -14,7 +14,7 @@ import (
 )
 
 // WriteLightGBM returns the model in LightGBM's text format, version 4. LightGBM
-// predicts the same margins, bit for bit, for a model of one member of weight 1.
+// predicts the same margins, bit for bit, for a model of one member of weight 1, or one for each class.
 //
 // Categories that are whole numbers become LightGBM's codes if all categories of
 // the model are; else every categorical column is written as a pandas category.
@@ -31,7 +31,7 @@ func WriteLightGBM(m *bundle.Model) ([]byte, error) {
 }
 
 func writeLightGBM(m *bundle.Model) ([]byte, error) {
-	s, err := newSource(m, step.Number, step.ZeroMissing)
+	sources, err := newSources(m, step.Number, step.ZeroMissing)
 	if err != nil {
 		return nil, err
 	}
@@ -39,17 +39,20 @@ func writeLightGBM(m *bundle.Model) ([]byte, error) {
 		return nil, err
 	}
 	objective := map[string]string{"identity": "regression", "exp": "poisson",
-		"sigmoid": "binary sigmoid:" + number(m.Calibration.A)}[m.Calibration.Method]
-	names, err := lightgbmNames(s.fields)
+		"sigmoid": "binary sigmoid:" + number(m.Calibration.A), "softmax": fmt.Sprintf("multiclass num_class:%d", len(sources)),
+		"sigmoids": fmt.Sprintf("multiclassova num_class:%d sigmoid:%s", len(sources), number(m.Calibration.A))}[m.Calibration.Method]
+	fields := sources[0].fields
+	names, err := lightgbmNames(fields)
 	if err != nil {
 		return nil, err
 	}
-	w := &lightgbmWriter{source: s, codes: wholeCodes(s.fields)}
+	w := &lightgbmWriter{source: sources[0], codes: wholeCodes(fields)}
 	var out bytes.Buffer
-	fmt.Fprintf(&out, "tree\nversion=v4\nnum_class=1\nnum_tree_per_iteration=1\nlabel_index=0\nmax_feature_idx=%d\nobjective=%s\nfeature_names=%s\nfeature_infos=%s\n\n",
-		len(s.fields)-1, objective, strings.Join(names, " "), strings.Join(w.infos(), " "))
-	s.eachTree(func(t int, lo, hi int32) {
-		if e := w.tree(&out, t, lo, hi); e != nil && err == nil {
+	fmt.Fprintf(&out, "tree\nversion=v4\nnum_class=%d\nnum_tree_per_iteration=%d\nlabel_index=0\nmax_feature_idx=%d\nobjective=%s\nfeature_names=%s\nfeature_infos=%s\n\n",
+		len(sources), len(sources), len(fields)-1, objective, strings.Join(names, " "), strings.Join(w.infos(sources), " "))
+	eachTree(sources, func(t, class int, first bool, lo, hi int32) {
+		w.source = sources[class]
+		if e := w.tree(&out, t, first, lo, hi); e != nil && err == nil {
 			err = fmt.Errorf("tree %d: %w", t, e)
 		}
 	})
@@ -101,8 +104,8 @@ func wholeCodes(fields []data.Field) [][]int {
 
 // lightgbmWriter writes trees.
 type lightgbmWriter struct {
-	*source
-	codes [][]int // by column and category; nil: positions
+	*source         // of the tree that is being written
+	codes   [][]int // by column and category; nil: positions
 }
 
 func (w *lightgbmWriter) code(column, category int) int {
@@ -113,10 +116,12 @@ func (w *lightgbmWriter) code(column, category int) int {
 }
 
 // infos describes the columns: "none" for those that no tree reads.
-func (w *lightgbmWriter) infos() []string {
+func (w *lightgbmWriter) infos(sources []*source) []string {
 	used := make([]bool, len(w.fields))
-	for _, f := range w.plan {
-		used[f.Input] = true
+	for _, s := range sources {
+		for _, f := range s.plan {
+			used[f.Input] = true
+		}
 	}
 	out := make([]string, len(w.fields))
 	for j, f := range w.fields {
@@ -175,7 +180,7 @@ func (w *lightgbmWriter) pandas() string {
 }
 
 // tree writes the tree of the nodes lo to hi-1.
-func (w *lightgbmWriter) tree(out *bytes.Buffer, t int, lo, hi int32) error {
+func (w *lightgbmWriter) tree(out *bytes.Buffer, t int, first bool, lo, hi int32) error {
 	f := w.forest
 	place := make([]int, hi-lo) // among the inner nodes, or ^ among the leaves
 	inner, leaves := 0, 0
@@ -194,7 +199,7 @@ func (w *lightgbmWriter) tree(out *bytes.Buffer, t int, lo, hi int32) error {
 	for n := lo; n < hi; n++ {
 		count := strconv.FormatFloat(math.Round(f.Cover[n]), 'f', 0, 64)
 		if f.Left[n] < 0 {
-			put("leaf_value", number(w.value(n, t == 0)))
+			put("leaf_value", number(w.value(n, first)))
 			put("leaf_weight", number(f.Cover[n]))
 			put("leaf_count", count)
 			continue

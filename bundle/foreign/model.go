@@ -19,7 +19,8 @@ type Model struct {
 	Columns     []Column
 	Task        bundle.Task
 	Calibration bundle.Calibration // from the sum of leaves to what the library predicts
-	Member      bundle.Member      // its plan reads column j as input j; columns that no tree asks about are not in it
+	Classes     int                // multiclass: how many; else 0
+	Members     []bundle.Member    // one per class, else one; their plans read column j as input j; columns that no tree asks about are not in it
 }
 
 // Column is one column that the model was trained on.
@@ -72,8 +73,8 @@ func Read(src []byte) (*Model, error) {
 		"save it as LightGBM text (booster.save_model), XGBoost .json or .ubj (booster.save_model), or CatBoost JSON (save_model(..., format=\"json\"))")
 }
 
-// finish checks the forest and puts the model together.
-func (m *Model) finish(b *builder) (*Model, error) {
+// finish checks the forests, one per class or one, and puts the model together.
+func (m *Model) finish(builders []*builder) (*Model, error) {
 	names := make(map[string]bool, len(m.Columns))
 	for _, c := range m.Columns {
 		if c.Name == "" || names[c.Name] {
@@ -81,21 +82,46 @@ func (m *Model) finish(b *builder) (*Model, error) {
 		}
 		names[c.Name] = true
 	}
-	plan := b.sortedPlan()
-	for i := range plan {
-		c := m.Columns[plan[i].Input]
-		plan[i].Name, plan[i].Categories = c.Name, len(c.Categories)
+	for k, b := range builders {
+		plan := b.sortedPlan()
+		for i := range plan {
+			c := m.Columns[plan[i].Input]
+			plan[i].Name, plan[i].Categories = c.Name, len(c.Categories)
+		}
+		b.forest.Features = len(plan)
+		if err := b.forest.Check(); err != nil {
+			return nil, err
+		}
+		m.Members = append(m.Members, bundle.Member{Learner: m.learner(), Weight: 1, Output: k, Plan: plan, Trees: &b.forest})
 	}
-	b.forest.Features = len(plan)
-	if err := b.forest.Check(); err != nil {
-		return nil, err
-	}
-	m.Member = bundle.Member{Learner: m.learner(), Weight: 1, Plan: plan, Trees: &b.forest}
-	m.Task = bundle.Binary
-	if m.Calibration.Method != "sigmoid" {
+	switch m.Calibration.Method {
+	case "sigmoid":
+		m.Task = bundle.Binary
+	case "softmax", "sigmoids":
+		m.Task = bundle.Multiclass
+	default:
 		m.Task = bundle.Regression
 	}
 	return m, nil
+}
+
+// maxClasses is how many classes a model may have.
+const maxClasses = 10_000
+
+// newBuilders makes room for the forest of each class, or one forest: nodes and
+// trees say how many each has.
+func newBuilders(m *budget, nodes, trees []int) ([]*builder, error) {
+	if err := m.take(len(nodes)-1, 512); err != nil {
+		return nil, err
+	}
+	builders := make([]*builder, len(nodes))
+	for k := range builders {
+		var err error
+		if builders[k], err = newBuilder(m, nodes[k], trees[k]); err != nil {
+			return nil, err
+		}
+	}
+	return builders, nil
 }
 
 // learner is the member's name in a bundle.

@@ -3,6 +3,8 @@ package foreign
 import (
 	"fmt"
 	"math"
+	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/tandem-ml/tandem/bundle"
@@ -23,19 +25,19 @@ func XGBoost(src []byte) (*Model, error) {
 
 // xgboost is a file being read.
 type xgboost struct {
-	model      Model
-	budget     *budget
-	base       float64 // in units of the prediction
-	types      []string
-	trees      value // array
-	encodings  value // array of the columns' categories, by column; zero: none
-	dicts      []dictionary
-	texted     []bool // by column: its categories have texts in the file
-	highest    []int  // by column: highest category in a set
-	b          *builder
-	tree       xgboostTree
-	nodes      int
-	treesCount int
+	model     Model
+	budget    *budget
+	base      []float64 // in units of the prediction, of classes as margins; one for all, or one per class
+	classOf   []int     // by tree
+	types     []string
+	trees     value // array
+	treeInfo  value // array of the trees' classes; zero: none
+	encodings value // array of the columns' categories, by column; zero: none
+	dicts     []dictionary
+	texted    []bool // by column: its categories have texts in the file
+	highest   []int  // by column: highest category in a set
+	tree      xgboostTree
+	nodes     []int // by tree
 }
 
 func readXGBoost(src []byte) (*Model, error) {
@@ -112,7 +114,7 @@ func (r *xgboost) kinds(v value) (err error) {
 
 // params reads learner_model_param: the base score and the number of columns.
 func (r *xgboost) params(v value) (features float64, err error) {
-	r.base = 0.5
+	r.base = []float64{0.5}
 	number := func(dst *float64) func(value) error {
 		return func(v value) (err error) {
 			*dst, err = v.number(32)
@@ -121,12 +123,40 @@ func (r *xgboost) params(v value) (features float64, err error) {
 	}
 	var classes, targets float64
 	err = v.fields(map[string]func(value) error{
-		"base_score": number(&r.base), "num_feature": number(&features), "num_class": number(&classes), "num_target": number(&targets),
+		"base_score": r.baseScore, "num_feature": number(&features), "num_class": number(&classes), "num_target": number(&targets),
 	})
-	if err == nil && (classes > 1 || targets > 1) {
-		err = fmt.Errorf("a model of several classes or targets, which a bundle does not hold")
+	switch {
+	case err != nil:
+	case targets > 1:
+		err = fmt.Errorf("a model of several targets, which a bundle does not hold")
+	case !(classes >= 0 && classes <= maxClasses):
+		err = fmt.Errorf("num_class is %v, and at most %d are possible", classes, maxClasses)
+	case classes > 1:
+		r.model.Classes = int(classes)
 	}
 	return features, err
+}
+
+// baseScore reads "5E-1", or "[1E-1,2E-1,3E-1]" for classes.
+func (r *xgboost) baseScore(v value) error {
+	text, err := v.text()
+	if err != nil || !strings.Contains(text, ",") {
+		x, err := v.number(32)
+		r.base = []float64{x}
+		return err
+	}
+	r.base = nil
+	if err := r.budget.take(1+strings.Count(text, ","), 8); err != nil {
+		return err
+	}
+	for word := range strings.SplitSeq(strings.Trim(text, "[]"), ",") {
+		x, err := strconv.ParseFloat(word, 32)
+		if err != nil || x != x {
+			return fmt.Errorf("%q is not a number", clip(word))
+		}
+		r.base = append(r.base, x)
+	}
+	return nil
 }
 
 // objective sets the link from margin to prediction.
@@ -145,17 +175,22 @@ func (r *xgboost) objective(v value) error {
 		r.model.Calibration = bundle.Calibration{Method: "sigmoid", A: 1}
 	case "reg:squarederror", "reg:absoluteerror", "reg:pseudohubererror", "reg:linear":
 		r.model.Calibration = bundle.Calibration{Method: "identity"}
+	case "rank:ndcg", "rank:pairwise", "rank:map":
+		r.model.Calibration = bundle.Calibration{Method: "identity"}
+	case "multi:softprob", "multi:softmax":
+		r.model.Calibration = bundle.Calibration{Method: "softmax"}
 	case "count:poisson", "reg:gamma", "reg:tweedie":
 		r.model.Calibration = bundle.Calibration{Method: "exp"}
 	default:
-		return fmt.Errorf("objective %q is not one that a bundle holds (binary:logistic, reg:squarederror, reg:absoluteerror, reg:pseudohubererror, count:poisson, reg:gamma, reg:tweedie)", clip(name))
+		return fmt.Errorf("objective %q is not one that a bundle holds (binary:logistic, multi:softprob, reg:squarederror, count:poisson, reg:gamma, reg:tweedie, rank:ndcg and others)", clip(name))
 	}
 	return nil
 }
 
-// margin returns the base score as a margin, rounded as XGBoost does.
-func (r *xgboost) margin() (float64, error) {
-	b := float32(r.base)
+// margin returns the base score of a class, or the only one, as a margin,
+// rounded as XGBoost does.
+func (r *xgboost) margin(class int) (float64, error) {
+	b := float32(r.base[min(class, len(r.base)-1)])
 	switch r.model.Calibration.Method {
 	case "sigmoid":
 		if !(b > 0 && b < 1) {
@@ -182,7 +217,8 @@ func (r *xgboost) booster(v value) error {
 		},
 		"model": func(v value) error {
 			return v.fields(map[string]func(value) error{
-				"trees": func(v value) error { r.trees = v; return nil },
+				"trees":     func(v value) error { r.trees = v; return nil },
+				"tree_info": func(v value) error { r.treeInfo = v; return nil },
 				"cats": func(v value) error {
 					return v.fields(map[string]func(value) error{"enc": func(v value) error { r.encodings = v; return nil }})
 				},
@@ -195,6 +231,10 @@ func (r *xgboost) booster(v value) error {
 func (r *xgboost) columns(features float64) error {
 	if r.model.Objective == "" || r.trees.src == nil {
 		return fmt.Errorf("has no objective or no trees")
+	}
+	classes := r.model.Classes
+	if several := r.model.Calibration.Method == "softmax"; several != (classes > 1) || len(r.base) != 1 && len(r.base) != classes {
+		return fmt.Errorf("num_class %d and %d base scores do not go with objective %q", classes, len(r.base), r.model.Objective)
 	}
 	if !(features >= 1 && features < 1<<31) {
 		return fmt.Errorf("num_feature is %v", features)

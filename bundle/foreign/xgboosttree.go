@@ -21,32 +21,72 @@ type xgboostTree struct {
 
 // forest reads the trees.
 func (r *xgboost) forest() (*Model, error) {
-	err := r.trees.array(func(t int, v value) error {
-		r.treesCount++
-		return r.survey(v)
-	})
+	err := r.trees.array(func(t int, v value) error { return r.survey(v) })
 	if err != nil {
 		return nil, fmt.Errorf("trees: %w", err)
 	}
 	if err := r.numbered(); err != nil {
 		return nil, err
 	}
-	if r.b, err = newBuilder(r.budget, r.nodes, r.treesCount); err != nil {
-		return nil, err
-	}
-	if r.b.forest.Base, err = r.margin(); err != nil {
+	builders, err := r.builders()
+	if err != nil {
 		return nil, err
 	}
 	err = r.trees.array(func(t int, v value) error {
 		if err := r.read(v); err != nil {
 			return err
 		}
-		return r.b.add(len(r.tree.left), func(i int32) (node, error) { return r.node(int(i)) })
+		return builders[r.classOf[t]].add(len(r.tree.left), func(i int32) (node, error) { return r.node(int(i)) })
 	})
 	if err != nil {
 		return nil, fmt.Errorf("trees: %w", err)
 	}
-	return r.model.finish(r.b)
+	return r.model.finish(builders)
+}
+
+// builders finds the class of each tree and makes room for the classes'
+// forests.
+func (r *xgboost) builders() ([]*builder, error) {
+	if err := r.budget.take(len(r.nodes), 8); err != nil {
+		return nil, err
+	}
+	r.classOf = make([]int, len(r.nodes))
+	classes := max(1, r.model.Classes)
+	if classes > 1 {
+		if r.treeInfo.src == nil {
+			return nil, fmt.Errorf("has no tree_info, so it is not known which class a tree belongs to")
+		}
+		n := 0
+		err := r.treeInfo.numbers(64, func(t int, x float64) error {
+			if t >= len(r.classOf) || !(x >= 0 && x < float64(classes) && x == float64(int(x))) {
+				return fmt.Errorf("tree_info: tree %d of %d is of class %v of %d", t, len(r.classOf), x, classes)
+			}
+			r.classOf[t] = int(x)
+			n++
+			return nil
+		})
+		if err == nil && n != len(r.classOf) {
+			err = fmt.Errorf("tree_info: knows %d of %d trees", n, len(r.classOf))
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	nodes, trees := make([]int, classes), make([]int, classes)
+	for t, n := range r.nodes {
+		nodes[r.classOf[t]] += n
+		trees[r.classOf[t]]++
+	}
+	builders, err := newBuilders(r.budget, nodes, trees)
+	if err != nil {
+		return nil, err
+	}
+	for k, b := range builders {
+		if b.forest.Base, err = r.margin(k); err != nil {
+			return nil, err
+		}
+	}
+	return builders, nil
 }
 
 // survey counts the nodes of a tree, and notes which columns are categories
@@ -56,7 +96,10 @@ func (r *xgboost) survey(v value) error {
 		return err
 	}
 	t := &r.tree
-	r.nodes += len(t.left)
+	if err := r.budget.take(1, 8); err != nil {
+		return err
+	}
+	r.nodes = append(r.nodes, len(t.left))
 	for i := range t.left {
 		j, k := int(t.column[i]), t.setOf[i]
 		if t.left[i] < 0 || k < 0 || j < 0 || j >= len(r.model.Columns) {

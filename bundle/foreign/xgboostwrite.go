@@ -102,7 +102,7 @@ func (x real) MarshalJSON() ([]byte, error) {
 }
 
 func writeXGBoost(m *bundle.Model) ([]byte, error) {
-	s, err := newSource(m, step.Number, step.Float32)
+	sources, err := newSources(m, step.Number, step.Float32)
 	if err != nil {
 		return nil, err
 	}
@@ -110,11 +110,18 @@ func writeXGBoost(m *bundle.Model) ([]byte, error) {
 		return nil, err
 	}
 	// A base score whose margin is 0: the base goes into the first tree.
-	objective := map[string]string{"identity": "reg:squarederror", "exp": "count:poisson", "sigmoid": "binary:logistic"}[m.Calibration.Method]
-	base := map[string]string{"identity": "0E0", "exp": "1E0", "sigmoid": "5E-1"}[m.Calibration.Method]
+	objective := map[string]string{"identity": "reg:squarederror", "exp": "count:poisson", "sigmoid": "binary:logistic", "softmax": "multi:softprob"}[m.Calibration.Method]
+	base := map[string]string{"identity": "0E0", "exp": "1E0", "sigmoid": "5E-1", "softmax": "0E0"}[m.Calibration.Method]
+	if objective == "" {
+		return nil, fmt.Errorf("the scores of the classes are each by itself (%q), which the format cannot say", m.Calibration.Method)
+	}
+	fields, classes := sources[0].fields, "0"
+	if len(sources) > 1 {
+		classes = strconv.Itoa(len(sources))
+	}
 	file := xgboostFile{Version: [3]int{1, 7, 6}}
 	l := &file.Learner
-	for _, f := range s.fields {
+	for _, f := range fields {
 		l.Names = append(l.Names, f.Name)
 		kind := "float"
 		if f.Kind == data.Category {
@@ -122,26 +129,29 @@ func writeXGBoost(m *bundle.Model) ([]byte, error) {
 		}
 		l.Types = append(l.Types, kind)
 	}
-	l.Param = map[string]any{"base_score": base, "boost_from_average": "0", "num_class": "0",
-		"num_feature": strconv.Itoa(len(s.fields)), "num_target": "1"}
+	l.Param = map[string]any{"base_score": base, "boost_from_average": "0", "num_class": classes,
+		"num_feature": strconv.Itoa(len(fields)), "num_target": "1"}
 	l.Objective = map[string]any{"name": objective}
-	if m.Calibration.Method == "exp" {
+	switch m.Calibration.Method {
+	case "softmax":
+		l.Objective["softmax_multiclass_param"] = map[string]string{"num_class": classes}
+	case "exp":
 		l.Objective["poisson_regression_param"] = map[string]string{"max_delta_step": "0.7"}
-	} else {
+	default:
 		l.Objective["reg_loss_param"] = map[string]string{"scale_pos_weight": "1"}
 	}
 	l.Booster.Name = "gbtree"
 	trees := &l.Booster.Model
-	codes := wholeCodes(s.fields)
+	codes := wholeCodes(fields)
 	if codes == nil {
-		trees.Cats = texts(s.fields)
+		trees.Cats = texts(fields)
 	}
-	s.eachTree(func(t int, lo, hi int32) {
-		one, e := s.xgboostTree(t, lo, hi, codes)
+	eachTree(sources, func(t, class int, first bool, lo, hi int32) {
+		one, e := sources[class].xgboostTree(t, first, lo, hi, codes)
 		if e != nil && err == nil {
 			err = fmt.Errorf("tree %d: %w", t, e)
 		}
-		trees.Trees, trees.Info = append(trees.Trees, one), append(trees.Info, 0)
+		trees.Trees, trees.Info = append(trees.Trees, one), append(trees.Info, class)
 	})
 	if err != nil {
 		return nil, err
@@ -157,7 +167,7 @@ func writeXGBoost(m *bundle.Model) ([]byte, error) {
 // xgboostTree writes the tree of the nodes lo to hi-1, level by level: XGBoost
 // takes the right child to be the one behind the left. codes are the codes of
 // the categories, nil for their positions.
-func (s *source) xgboostTree(t int, lo, hi int32, codes [][]int) (xgboostTreeText, error) {
+func (s *source) xgboostTree(t int, first bool, lo, hi int32, codes [][]int) (xgboostTreeText, error) {
 	const noParent = math.MaxInt32
 	f, n := s.forest, int(hi-lo)
 	out := xgboostTreeText{ID: t, Categories: []int{}, CatNodes: []int{}, CatSegments: []int{}, CatSizes: []int{},
@@ -170,7 +180,7 @@ func (s *source) xgboostTree(t int, lo, hi int32, codes [][]int) (xgboostTreeTex
 		i := queue[k]
 		out.SumHessian[k] = real(f.Cover[i])
 		if f.Left[i] < 0 {
-			v := real(s.value(i, t == 0))
+			v := real(s.value(i, first))
 			if math.IsInf(float64(v), 0) {
 				return out, fmt.Errorf("the leaf value %v is beyond float32", f.Value[i])
 			}

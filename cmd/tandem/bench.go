@@ -24,6 +24,9 @@ func (s *shared) benchCommand() *cobra.Command {
 	return c
 }
 
+// kernelHelp explains --kernel.
+const kernelHelp = "how trees are scored: avx512, avx2 or portable, with the same bits; the fastest that this processor runs if left out"
+
 func (s *shared) benchTrainCommand() *cobra.Command {
 	o := workflow.BenchTrainOptions{Trees: 100, Leaves: 31, Threads: runtime.GOMAXPROCS(0)}
 	c := &cobra.Command{
@@ -52,9 +55,12 @@ at values before the first tree; boost_s is growing.`,
 			}
 			s.say("%d rows x %d columns, %d trees of %d leaves, %d threads", r.Rows, r.Cols, o.Trees, o.Leaves, r.Threads)
 			s.say("read %.3f s, bin %.3f s, boost %.3f s, all %.3f s; peak %.0f MB", r.Read, r.Bin, r.Boost, r.Total, r.PeakMB)
-			if r.RMSE != nil {
+			switch {
+			case r.RMSE != nil:
 				s.say("RMSE %.6g on rows not trained on", *r.RMSE)
-			} else {
+			case r.AUC == nil:
+				s.say("log loss %.6f on rows not trained on", *r.LogLoss)
+			default:
 				s.say("AUC %.6f, log loss %.6f on rows not trained on", *r.AUC, *r.LogLoss)
 			}
 			return nil
@@ -64,6 +70,7 @@ at values before the first tree; boost_s is growing.`,
 	f.StringVar(&o.Data, "data", "", "the table to train on")
 	f.StringVar(&o.Target, "target", "", "the column to predict")
 	f.StringVar(&o.Test, "test", "", "the table to measure on, instead of the last fifth of --data")
+	f.StringVar(&o.Task, "task", "auto", "auto, binary, multiclass or regression; auto takes texts of more than two values for classes")
 	f.IntVar(&o.Trees, "trees", o.Trees, "how many trees")
 	f.IntVar(&o.Leaves, "leaves", o.Leaves, "leaves of a tree at most")
 	f.IntVar(&o.Threads, "threads", o.Threads, "how many processors to use")
@@ -72,7 +79,7 @@ at values before the first tree; boost_s is growing.`,
 }
 
 func (s *shared) benchScoreCommand() *cobra.Command {
-	var source string
+	var source, kernel string
 	threads := runtime.GOMAXPROCS(0)
 	c := &cobra.Command{
 		Use: "score BUNDLE --data FILE", Args: cobra.ExactArgs(1),
@@ -86,6 +93,9 @@ func (s *shared) benchScoreCommand() *cobra.Command {
 			}
 			b, err := open(args[0])
 			if err != nil {
+				return err
+			}
+			if b, err = workflow.WithKernel(b, kernel); err != nil {
 				return err
 			}
 			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(threads))
@@ -104,5 +114,6 @@ func (s *shared) benchScoreCommand() *cobra.Command {
 	}
 	c.Flags().StringVar(&source, "data", "", "the table to score")
 	c.Flags().IntVar(&threads, "threads", threads, "how many processors to use")
+	c.Flags().StringVar(&kernel, "kernel", "", kernelHelp)
 	return c
 }

@@ -38,11 +38,15 @@ watched. docs/foreign-models.md says what is equal and how far.`,
 			if err := workflow.WriteBundle(out, b); err != nil {
 				return err
 			}
+			trees := 0
+			for i := range b.Members {
+				trees += len(b.Members[i].Trees.Root) - 1
+			}
 			if s.json {
 				return s.print(map[string]any{"file": out, "bundle": b.ID(), "task": b.Manifest.Task,
-					"columns": b.Layout().Cols(), "learner": b.Members[0].Learner, "trees": len(b.Members[0].Trees.Root) - 1})
+					"columns": b.Layout().Cols(), "learner": b.Members[0].Learner, "trees": trees})
 			}
-			s.say("%s model of %d columns and %d trees\nwrote %s", b.Members[0].Learner, b.Layout().Cols(), len(b.Members[0].Trees.Root)-1, out)
+			s.say("%s model of %d columns and %d trees\nwrote %s", b.Members[0].Learner, b.Layout().Cols(), trees, out)
 			return nil
 		},
 	}
@@ -80,6 +84,10 @@ model, steps other than numbers and category codes, a calibration.`,
 			}
 			if err := workflow.Export(b, to, out, uncalibrated); err != nil {
 				return err
+			}
+			trees := 0
+			for i := range b.Members {
+				trees += len(b.Members[i].Trees.Root) - 1
 			}
 			if s.json {
 				return s.print(map[string]any{"file": out, "bundle": b.ID(), "to": to})

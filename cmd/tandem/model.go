@@ -224,12 +224,13 @@ func (s *shared) reportCommand() *cobra.Command {
 }
 
 func (s *shared) predictCommand() *cobra.Command {
-	var out string
+	var out, kernel string
 	c := &cobra.Command{
 		Use: "predict BUNDLE DATA", GroupID: "engineering", Args: cobra.ExactArgs(2),
 		Short: "Score every row of a file",
 		Long: `Predict writes one CSV line per row of DATA, in order: score, decision, the id
-column's value if the bundle has one, and error. A row that cannot be read or
+column's value if the bundle has one, score_CLASS for each of several classes,
+and error. A row that cannot be read or
 breaks the contract has an empty score and its reason in error; the exit code is
 then 3.`,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -239,6 +240,9 @@ then 3.`,
 			}
 			b, err := open(args[0])
 			if err != nil {
+				return err
+			}
+			if b, err = workflow.WithKernel(b, kernel); err != nil {
 				return err
 			}
 			opt := workflow.Options{Talk: s.talk()}
@@ -261,6 +265,7 @@ then 3.`,
 		},
 	}
 	c.Flags().StringVarP(&out, "output", "o", "", "the CSV file to write (default: stdout)")
+	c.Flags().StringVar(&kernel, "kernel", "", kernelHelp)
 	return c
 }
 

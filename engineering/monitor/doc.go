@@ -48,7 +48,7 @@
 //	m, err := monitor.New(b, monitor.Options{})
 //	...
 //	if report := m.Observe(now, row, score); report != nil && report.Alarm { ... }
-//	if perf, err := m.Outcome(score, "bad"); perf != nil && perf.Alarm { ... }
+//	if perf, err := m.Outcome(score, "good", "bad"); perf != nil && perf.Alarm { ... }
 //
 // After a restart the same calls in the order of the decision log give the
 // same windows and the same reports again.

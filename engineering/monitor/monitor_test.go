@@ -344,7 +344,7 @@ func TestConcurrentUse(t *testing.T) {
 			rng := seed.Stream(11, "together", 1+w)
 			for i := range 1000 {
 				r := m.Observe(start, []float64{rng.NormFloat64()}, rng.Float64())
-				p, err := m.Outcome(rng.Float64(), []string{"good", "bad"}[i%2])
+				p, err := m.Outcome(rng.Float64(), "", []string{"good", "bad"}[i%2])
 				if err != nil {
 					t.Error(err)
 				}

@@ -3,6 +3,7 @@ package monitor
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -38,19 +39,20 @@ const leastClass = 20
 // outcomes gathers the outcomes of a window.
 type outcomes struct {
 	score []float64
-	y     []float64 // 1 for the positive class, or the value
+	y     []float64 // 1 for the positive class, or for a class that was foretold, or the value
 	worse bool      // the window before was worse
 }
 
-// Outcome adds what turned out to be true about a decision with that score. It
-// returns the performance of the window that ended with it, otherwise nil.
+// Outcome adds what turned out to be true about a decision with that score and
+// label, which only counts where there are several classes. It returns the
+// performance of the window that ended with it, otherwise nil.
 //
-// value is one of the bundle's two labels (or of the target's two values), or a
+// value is one of the bundle's labels (or of the target's values), or a
 // number for regression; anything else is an error and is not counted. A
 // correction counts like an outcome of its own: it is for the caller to leave out
 // outcomes that were counted before.
-func (m *Monitor) Outcome(score float64, value string) (*Performance, error) {
-	y, err := m.target(value)
+func (m *Monitor) Outcome(score float64, decision, value string) (*Performance, error) {
+	y, err := m.target(decision, value)
 	if err != nil {
 		return nil, err
 	}
@@ -67,8 +69,18 @@ func (m *Monitor) Outcome(score float64, value string) (*Performance, error) {
 }
 
 // target reads an outcome.
-func (m *Monitor) target(value string) (float64, error) {
+func (m *Monitor) target(decision, value string) (float64, error) {
 	d := &m.bundle.Decision
+	if d.Classes != nil {
+		switch known := func(class string) bool { return data.SameValue(value, class) }; {
+		case !slices.ContainsFunc(d.Classes, known):
+			return 0, data.WithHint(fmt.Errorf("the outcome %q is none of the %d classes", clip(value), len(d.Classes)),
+				"outcomes are written as the target is in the training data")
+		case data.SameValue(value, decision):
+			return 1, nil
+		}
+		return 0, nil
+	}
 	if m.bundle.Manifest.Task == bundle.Regression {
 		y, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
 		if err != nil || math.IsNaN(y) || math.IsInf(y, 0) {
@@ -97,11 +109,16 @@ func clip(s string) string {
 func (m *Monitor) perform() *Performance {
 	p := &Performance{Bundle: m.bundle.ID(), Outcomes: len(m.outcome.y)}
 	var drop, se, floor float64
-	if m.bundle.Manifest.Task == bundle.Regression {
+	switch m.bundle.Manifest.Task {
+	case bundle.Regression:
 		p.Metric, p.Holdout = "rmse", m.bundle.Card.Holdout["rmse"]
 		drop, se = p.regression(m.outcome.score, m.outcome.y)
 		floor = m.opt.Floors.RMSE * p.Holdout.Value
-	} else {
+	case bundle.Multiclass:
+		p.Metric, p.Holdout = "accuracy", m.bundle.Card.Holdout["accuracy"]
+		drop, se = p.classes(m.outcome.y)
+		floor = m.opt.Floors.AUC
+	default:
 		p.Metric, p.Holdout = "auc", m.bundle.Card.Holdout["auc"]
 		drop, se = p.binary(m.outcome.score, m.outcome.y, m.bundle.Decision.Threshold)
 		floor = m.opt.Floors.AUC
@@ -141,7 +158,7 @@ func (m *Monitor) perform() *Performance {
 }
 
 func (p *Performance) words() string {
-	name := map[string]string{"auc": "AUC", "rmse": "RMSE"}[p.Metric]
+	name := map[string]string{"auc": "AUC", "rmse": "RMSE", "accuracy": "accuracy"}[p.Metric]
 	return fmt.Sprintf("%s %.3f (95%% interval %.3f to %.3f) over %d outcomes", name, p.Realised.Value, p.Realised.Low, p.Realised.High, p.Outcomes)
 }
 
@@ -176,6 +193,22 @@ func (p *Performance) binary(score, y []float64, threshold float64) (drop, se fl
 	p.Judged = true
 	p.Realised = bundle.Measure{Value: auc, Low: max(0, auc-1.959964*se), High: min(1, auc+1.959964*se)}
 	return p.Holdout.Value - auc, se
+}
+
+// classes measures how often the class was foretold, with Wilson's interval
+// (JASA 22, 1927); drop is the loss of accuracy.
+func (p *Performance) classes(right []float64) (drop, se float64) {
+	const z = 1.959964
+	n, share := float64(len(right)), 0.0
+	for _, y := range right {
+		share += y
+	}
+	share /= n
+	middle := (share + z*z/(2*n)) / (1 + z*z/n)
+	half := z / (1 + z*z/n) * math.Sqrt(share*(1-share)/n+z*z/(4*n*n))
+	p.Judged = true
+	p.Realised = bundle.Measure{Value: share, Low: middle - half, High: middle + half}
+	return p.Holdout.Value - share, math.Sqrt(share * (1 - share) / n)
 }
 
 // regression measures predictions; drop is the rise of the RMSE. Its standard

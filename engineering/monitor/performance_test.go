@@ -28,7 +28,7 @@ func judge(t *testing.T, m *monitor.Monitor, n int, draw func() (float64, string
 	var last *monitor.Performance
 	for range n {
 		score, label := draw()
-		p, err := m.Outcome(score, label)
+		p, err := m.Outcome(score, "", label)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -120,18 +120,46 @@ func TestOutcomesThatAreNone(t *testing.T) {
 	b := trained(lender(), 100, seed.Stream(4, "performance", 0))
 	m := watch(t, b, monitor.Options{})
 	for _, value := range []string{"", "Bad", "unknown", strings.Repeat("x", 1000)} {
-		if _, err := m.Outcome(0.5, value); err == nil || !strings.Contains(err.Error(), `neither "bad" nor "good"`) || len(err.Error()) > 200 {
+		if _, err := m.Outcome(0.5, "", value); err == nil || !strings.Contains(err.Error(), `neither "bad" nor "good"`) || len(err.Error()) > 200 {
 			t.Errorf("%.20q: %v", value, err)
 		}
 	}
 	b.Decision.Positive, b.Decision.Negative = "1", "0"
-	if _, err := watch(t, b, monitor.Options{}).Outcome(0.5, "1.0"); err != nil {
+	if _, err := watch(t, b, monitor.Options{}).Outcome(0.5, "", "1.0"); err != nil {
 		t.Errorf("1.0 for 1: %v", err)
 	}
 	b.Manifest.Task = bundle.Regression
 	for _, value := range []string{"", "many", "NaN", "Inf"} {
-		if _, err := watch(t, b, monitor.Options{}).Outcome(0.5, value); err == nil {
+		if _, err := watch(t, b, monitor.Options{}).Outcome(0.5, "", value); err == nil {
 			t.Errorf("regression: %q is accepted", value)
 		}
+	}
+}
+
+// TestClassesByAccuracy compares with Wilson's interval as R's binom package
+// gives it: 80 of 100 are 0.7111708 to 0.8666331.
+func TestClassesByAccuracy(t *testing.T) {
+	t.Parallel()
+	b := trained(lender(), 100, seed.Stream(9, "performance", 0))
+	b.Manifest.Task = bundle.Multiclass
+	b.Decision = bundle.Decision{Classes: []string{"a", "b", "1"}}
+	m := watch(t, b, monitor.Options{Outcomes: 100})
+	var p *monitor.Performance
+	for i := range 100 {
+		value := "a"
+		if i%5 == 0 {
+			value = "1.0"
+		}
+		var err error
+		if p, err = m.Outcome(0.6, "a", value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if p == nil || p.Metric != "accuracy" || !p.Judged || p.Realised.Value != 0.8 ||
+		math.Abs(p.Realised.Low-0.7111708) > 1e-6 || math.Abs(p.Realised.High-0.8666331) > 1e-6 {
+		t.Errorf("%+v", p)
+	}
+	if _, err := m.Outcome(0.6, "a", "c"); err == nil || !strings.Contains(err.Error(), "none of the 3 classes") {
+		t.Errorf("an outcome of no class: %v", err)
 	}
 }

@@ -44,29 +44,29 @@ func decodeRows(m *Model, raw []json.RawMessage, strict bool) (bundle.Rows, []in
 
 // decide is the scoring core: it scores encoded rows, finds the reasons, and
 // logs all of it. When it returns without an error the decisions are in the
-// log.
-func (s *Server) decide(ctx context.Context, m *Model, rows bundle.Rows, inputs []input, requestID string) ([]decisions.Decision, error) {
+// log. The answers are what the model said, in the order of the rows.
+func (s *Server) decide(ctx context.Context, m *Model, rows bundle.Rows, inputs []input, requestID string) ([]decisions.Decision, []bundle.Answer, error) {
 	b := m.Bundle
-	margin, score := make([]float64, rows.N), make([]float64, rows.N)
+	var answers []bundle.Answer
 	if rows.N == 1 {
-		margin[0], score[0] = b.Score(rows.Row(0))
+		answers = []bundle.Answer{b.Answer(rows.Row(0))}
 	} else {
-		b.ScoreRows(margin, score, rows)
+		answers = b.Answers(rows)
 	}
-	if err := finite(margin, score); err != nil {
-		return nil, err
+	if err := finite(answers); err != nil {
+		return nil, nil, err
 	}
 	now, key := s.opt.Now(), idField(b)
 	ds := make([]decisions.Decision, rows.N)
 	for i := range ds {
 		// Reasons cost the most: a caller who left stops them.
 		if i%64 == 0 && ctx.Err() != nil {
-			return nil, ctx.Err()
+			return nil, nil, ctx.Err()
 		}
 		d := decisions.Decision{
 			ID: s.opt.Log.NewID(now), Time: now, Project: m.Project, Bundle: b.ID(), Model: m.Version, RequestID: requestID,
-			Inputs: inputs[i].raw, Margin: margin[i], Score: score[i], Decision: b.Decide(score[i]),
-			Reasons: reasons(b, rows.Row(i), b.Decide(score[i])),
+			Inputs: inputs[i].raw, Margin: answers[i].Margin, Score: answers[i].Score, Decision: answers[i].Decision,
+			Reasons: reasons(b, rows.Row(i), answers[i].Decision),
 		}
 		inputs[i].extras.Restore(b.Layout(), d.Reasons)
 		if key != "" {
@@ -76,25 +76,25 @@ func (s *Server) decide(ctx context.Context, m *Model, rows bundle.Rows, inputs 
 	}
 	if err := s.opt.Log.Append(ctx, ds...); err != nil {
 		if ctx.Err() != nil {
-			return nil, ctx.Err()
+			return nil, nil, ctx.Err()
 		}
 		s.metrics.logErrors.Inc()
-		return nil, refuseLog(err)
+		return nil, nil, refuseLog(err)
 	}
 	s.metrics.decided(m.Project, ds)
 	if s.opt.Decided != nil {
 		s.opt.Decided(*m, ds, rows)
 	}
-	return ds, nil
+	return ds, answers, nil
 }
 
 // finite refuses rows for which the model has no finite score: such a score
 // decides nothing, and JSON could not carry it.
-func finite(margin, score []float64) error {
+func finite(answers []bundle.Answer) error {
 	var bad []fieldError
-	for i := range score {
+	for i, a := range answers {
 		// The difference is NaN if either is infinite or NaN, else 0.
-		if x, y := margin[i]-margin[i], score[i]-score[i]; x != 0 || y != 0 {
+		if x, y := a.Margin-a.Margin, a.Score-a.Score; x != 0 || y != 0 {
 			bad = append(bad, fieldError{Row: i, Rule: "has no finite score under this model"})
 		}
 	}
@@ -102,6 +102,18 @@ func finite(margin, score []float64) error {
 		return nil
 	}
 	return refuseFields(http.StatusUnprocessableEntity, "not_finite", "nothing was decided", bad)
+}
+
+// classScores names the probabilities of several classes; nil for other tasks.
+func classScores(b *bundle.Bundle, scores []float64) map[string]float64 {
+	if scores == nil {
+		return nil
+	}
+	out := make(map[string]float64, len(scores))
+	for k, class := range b.Decision.Classes {
+		out[class] = scores[k]
+	}
+	return out
 }
 
 // reasons returns why a row was decided as it was: the columns that pushed
@@ -122,8 +134,8 @@ func reasons(b *bundle.Bundle, row []float64, decision string) []bundle.Reason {
 		})
 		out = out[:min(most, len(out))]
 	} else {
-		positive := decision == b.Decision.Positive
-		if !positive {
+		positive := decision == b.Decision.Positive || b.Manifest.Task == bundle.Multiclass
+		if decision != b.Decision.Positive {
 			texts = nil
 		}
 		out = b.Reasons(row, most, positive, texts)

@@ -190,7 +190,7 @@ func TestOutcomeRefusals(t *testing.T) {
 		{"not an object", `{"outcomes":[` + good + `,7]}`, 400, "outcomes", "row 1 is not a JSON object"},
 		{"another field", `{"outcomes":[{"decision":"` + ids[0].ID + `","valeu":"bad"}]}`, 400, "outcomes", `row 0: field "valeu" is not known here`},
 		{"no value", `{"outcomes":[{"decision":"` + ids[0].ID + `"}]}`, 400, "outcomes", `field "value" is required`},
-		{"another value", `{"outcomes":[{"decision":"` + ids[0].ID + `","value":"Bad"}]}`, 400, "outcomes", `field "value" must be one of the target's two values`},
+		{"another value", `{"outcomes":[{"decision":"` + ids[0].ID + `","value":"Bad"}]}`, 400, "outcomes", `field "value" must be one of the target's values`},
 		{"value of another kind", `{"outcomes":[{"decision":"` + ids[0].ID + `","value":["bad"]}]}`, 400, "outcomes", `field "value" must be a string`},
 		{"no decision", `{"outcomes":[{"value":"bad"}]}`, 400, "outcomes", `field "decision" is required`},
 		{"both", `{"outcomes":[{"decision":"` + ids[0].ID + `","id":"4711","value":"bad"}]}`, 400, "outcomes", `cannot be given beside id`},

@@ -5,11 +5,14 @@ import (
 	"io"
 	"net/http"
 	"strings"
+
+	"github.com/tandem-ml/tandem/bundle"
 )
 
-// predictions is MLflow's answer: one score a row.
+// predictions is MLflow's answer: one score a row, or for several classes the
+// list of their probabilities.
 type predictions struct {
-	Predictions []float64 `json:"predictions"`
+	Predictions any `json:"predictions"`
 }
 
 // invocations is MLflow's scoring route: exactly one of four forms of rows,
@@ -33,15 +36,22 @@ func (s *Server) invocations(r *http.Request, body []byte) (any, error) {
 	if err != nil {
 		return nil, missingInputs(err)
 	}
-	ds, err := s.decide(r.Context(), m, rows, inputs, "")
+	_, answers, err := s.decide(r.Context(), m, rows, inputs, "")
 	if err != nil {
 		return nil, err
 	}
-	out := predictions{make([]float64, len(ds))}
-	for i, d := range ds {
-		out.Predictions[i] = d.Score
+	if m.Bundle.Manifest.Task == bundle.Multiclass {
+		out := make([][]float64, len(answers))
+		for i, a := range answers {
+			out[i] = a.Scores
+		}
+		return predictions{out}, nil
 	}
-	return out, nil
+	out := make([]float64, len(answers))
+	for i, a := range answers {
+		out[i] = a.Score
+	}
+	return predictions{out}, nil
 }
 
 // missingInputs puts required columns that were not given into MLflow's words.

@@ -190,10 +190,14 @@ func outcomeValue(b *bundle.Bundle, raw json.RawMessage) (value, rule string) {
 		}
 		return data.FormatNumber(x), ""
 	}
-	for _, class := range []string{b.Decision.Positive, b.Decision.Negative} {
+	classes := b.Decision.Classes
+	if classes == nil {
+		classes = []string{b.Decision.Positive, b.Decision.Negative}
+	}
+	for _, class := range classes {
 		if data.SameValue(value, class) {
 			return class, ""
 		}
 	}
-	return "", "must be one of the target's two values"
+	return "", "must be one of the target's values"
 }

@@ -25,10 +25,11 @@ type scoreAnswer struct {
 }
 
 type result struct {
-	ID       string          `json:"id"`
-	Score    float64         `json:"score"`
-	Decision string          `json:"decision,omitempty"`
-	Reasons  []bundle.Reason `json:"reasons"`
+	ID       string             `json:"id"`
+	Score    float64            `json:"score"`
+	Decision string             `json:"decision,omitempty"`
+	Scores   map[string]float64 `json:"scores,omitempty"` // of several classes
+	Reasons  []bundle.Reason    `json:"reasons"`
 }
 
 func (s *Server) score(r *http.Request, body []byte) (any, error) {
@@ -44,13 +45,13 @@ func (s *Server) score(r *http.Request, body []byte) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	ds, err := s.decide(r.Context(), m, rows, inputs, req.id)
+	ds, answers, err := s.decide(r.Context(), m, rows, inputs, req.id)
 	if err != nil {
 		return nil, err
 	}
 	out := scoreAnswer{Results: make([]result, len(ds)), Model: m.Version, Bundle: m.Bundle.ID()}
 	for i, d := range ds {
-		out.Results[i] = result{d.ID, d.Score, d.Decision, d.Reasons}
+		out.Results[i] = result{d.ID, d.Score, d.Decision, classScores(m.Bundle, answers[i].Scores), d.Reasons}
 	}
 	return out, nil
 }

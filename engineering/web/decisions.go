@@ -83,7 +83,7 @@ func rowOf(e decisions.Entry, b *bundle.Bundle) decisionRow {
 	if e.Decision.Decision != "" {
 		row.ScoreText = chart.Fixed(e.Score)
 		threshold := math.NaN()
-		if b != nil {
+		if b != nil && b.Decision.Classes == nil {
 			threshold = b.Decision.Threshold
 			row.Positive = e.Decision.Decision == b.Decision.Positive
 		}
@@ -125,6 +125,9 @@ func (v *decisionsView) summarise(b *bundle.Bundle) {
 		{Name: "Decided " + b.Decision.Positive, Text: chart.Percent(float64(positive) / float64(n)), Beside: fmt.Sprintf("threshold %s", chart.Fixed(b.Decision.Threshold))},
 		{Name: "Mean score", Text: chart.Fixed(sum / float64(n))},
 		{Name: "With an outcome", Text: chart.Count(int64(known)), Beside: fmt.Sprintf("%s turned out otherwise than decided", chart.Count(int64(differs)))},
+	}
+	if b.Decision.Classes != nil { // there is no threshold
+		v.Figures[1] = figure{Name: "Classes", Text: chart.Count(int64(len(b.Decision.Classes)))}
 	}
 	if b.Scores.Finite() > 0 {
 		v.Figures[2].Beside = "on the holdout " + chart.Fixed(b.Scores.Mean)

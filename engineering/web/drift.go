@@ -107,8 +107,11 @@ func (s *site) drift(r *request, p *project) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if b != nil && b.Manifest.Task == bundle.Regression {
+	switch {
+	case b != nil && b.Manifest.Task == bundle.Regression:
 		v.Metric = "rmse"
+	case b != nil && b.Manifest.Task == bundle.Multiclass:
+		v.Metric = "accuracy"
 	}
 	seen := s.seen(p)
 	if p.Champion != nil {

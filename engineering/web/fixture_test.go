@@ -213,7 +213,7 @@ func (w *world) decide(b *bundle.Bundle, n int, shift float64) {
 		}
 		_, err = w.log.AppendOutcomes(context.Background(), decisions.Outcome{Decision: d.ID, Value: value, At: w.now})
 		w.must(err)
-		p, err := watch.Outcome(d.Score, value)
+		p, err := watch.Outcome(d.Score, d.Decision, value)
 		w.must(err)
 		if p != nil {
 			seen.Outcomes = append(seen.Outcomes, *p)

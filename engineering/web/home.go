@@ -203,8 +203,11 @@ func windowFigure(p *project, w Watched, now time.Time) figure {
 
 func performanceFigure(p *project, b *bundle.Bundle, w Watched) figure {
 	key := "auc"
-	if b.Manifest.Task == bundle.Regression {
+	switch b.Manifest.Task {
+	case bundle.Regression:
 		key = "rmse"
+	case bundle.Multiclass:
+		key = "accuracy"
 	}
 	f := figure{"Realised " + metricOf(key).name, "–", "", to("drift", p.Name) + "#performance", ""}
 	if m, known := b.Card.Holdout[key]; known {

@@ -52,8 +52,9 @@ def plain(v):
 
 
 def write(path, d, margin, score, **more):
+    many = np.ndim(margin) == 2  # classes
     out = {"columns": list(map(str, d.columns)), "rows": [[plain(v) for v in row] for row in d.astype(object).itertuples(index=False)],
-           "margin": list(map(float, margin)), "score": list(map(float, score)), **more}
+           "margins" if many else "margin": np.asarray(margin, float).tolist(), "scores" if many else "score": np.asarray(score, float).tolist(), **more}
     with open(path + ".rows", "w") as f:
         json.dump(out, f, ensure_ascii=False)
         f.write("\n")
@@ -85,13 +86,16 @@ train, y = table(3000, 1, False)
 test, _ = table(rows, 2, True)
 label = (y > y.median()).astype(int)
 count = np.floor(np.clip(y, 0, None) * 2)
+three = np.digitize(y, np.quantile(y, [.3, .8]))
+query = np.full(100, 30)  # rows of a query
 
 
 # LightGBM -----------------------------------------------------------------
 def lightgbm(name, x, t, target, cats="auto", trees=5, **params):
     p = dict(num_leaves=15, verbose=-1, deterministic=True, num_threads=1, seed=1, min_data_per_group=20, cat_smooth=1, learning_rate=.3)
     p.update(params)
-    m = lgb.train(p, lgb.Dataset(x, target, categorical_feature=cats), trees)
+    group = p.pop("group", None)
+    m = lgb.train(p, lgb.Dataset(x, target, categorical_feature=cats, group=group), trees)
     path = os.path.join(folder, name + ".lgb.txt")
     m.save_model(path)
     m = lgb.Booster(model_file=path)
@@ -120,6 +124,9 @@ lightgbm("tweedie", numbers(train), numbers(test), count, objective="tweedie", m
 lightgbm("quantile", frame, seen, y, objective="quantile", alpha=.8, max_cat_to_onehot=100)
 lightgbm("forest", numbers(train), numbers(test), label, objective="binary", boosting="rf", bagging_fraction=.5, bagging_freq=1)
 lightgbm("stump", numbers(train)[:30], numbers(test), y[:30], objective="regression", min_data_in_leaf=20)
+lightgbm("classes", frame, seen, three, objective="multiclass", num_class=3, num_leaves=6)
+lightgbm("each", numbers(train), numbers(test), three, objective="multiclassova", num_class=3, sigmoid=1.3, num_leaves=6, cats=["grade"])
+lightgbm("ranks", numbers(train), numbers(test), three, objective="lambdarank", group=query, num_leaves=6)
 
 
 # XGBoost ------------------------------------------------------------------
@@ -140,6 +147,8 @@ def xgboost(name, x, t, target, types=None, trees=5, ubj=False, **params):
     at_thresholds(t, {c: g.Split.to_numpy() for c, g in numeric.groupby("Feature")}, True)
     q = matrix(t)
     model = json.loads(m.save_raw("json"))["learner"]
+    if np.ndim(m.predict(q, output_margin=True)) == 2:
+        return write(path, t, m.predict(q, output_margin=True), m.predict(q))
     leaves = m.predict(q, pred_leaf=True).astype(int).reshape(len(t), -1)
     base = np.float32(model["learner_model_param"]["base_score"].strip("[]"))
     objective = model["objective"]["name"]
@@ -167,6 +176,7 @@ for ubj in [False, True]:
     small, other = numbers(train), numbers(test)
     small["grade"], other["grade"] = small["grade"] / 3, other["grade"] / 3
     xgboost("codes", small, other, y, types=codes, objective="reg:squarederror", ubj=ubj)
+    xgboost("classes", frame, known, three, objective="multi:softprob", num_class=3, max_depth=3, ubj=ubj)
 xgboost("poisson", numbers(train), numbers(test), count, objective="count:poisson")
 xgboost("onehot", small, other, label, types=codes, objective="binary:logistic", max_cat_to_onehot=100, num_parallel_tree=2, subsample=.7)
 

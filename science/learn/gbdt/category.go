@@ -1,9 +1,6 @@
 package gbdt
 
-import (
-	"cmp"
-	"slices"
-)
+import "slices"
 
 // oneVsRest tries every category, missing among them, alone on the left.
 func (q *search) oneVsRest(k int, f *feature, h *[256]sums) {
@@ -26,15 +23,20 @@ func (q *search) oneVsRest(k int, f *feature, h *[256]sums) {
 // so many ways to divide some look good by chance.
 func (q *search) subsets(k int, f *feature, h *[256]sums) {
 	smooth := float64(q.s.catSmooth * q.hessian)
-	var order []uint8
+	least := q.s.catSmooth * (1 - roundedRows)
+	var space [256]uint64
+	keys := space[:0] // the mean gradient, and in its last, meaningless bits the bin
 	for _, bin := range present(f, h) {
-		if float64(hessianOf(h[bin])*q.rowsPer) >= q.s.catSmooth*(1-roundedRows) {
-			order = append(order, bin)
+		if hess := hessianOf(h[bin]); float64(hess*q.rowsPer) >= least {
+			keys = append(keys, keyOf(gradientOf(h[bin])/(hess+smooth)+0)&^0xff|uint64(bin))
 		}
 	}
-	slices.SortStableFunc(order, func(a, b uint8) int {
-		return cmp.Compare(gradientOf(h[a])/(hessianOf(h[a])+smooth), gradientOf(h[b])/(hessianOf(h[b])+smooth))
-	})
+	slices.Sort(keys)
+	var bins [256]uint8
+	order := bins[:len(keys)]
+	for i, key := range keys {
+		order[i] = uint8(key)
+	}
 	q.stretches(k, order, h)
 	slices.Reverse(order)
 	q.stretches(k, order, h)

@@ -18,8 +18,8 @@ import (
 func TestFrozen(t *testing.T) {
 	t.Parallel()
 	for task, want := range map[bundle.Task]string{
-		bundle.Binary:     "ba859d6f6efb68a6",
-		bundle.Regression: "5f4bf66c16bd8663",
+		bundle.Binary:     "6e4c24dd226b0daa",
+		bundle.Regression: "5b47766c2ba2872d",
 	} {
 		in := table(task, 3000, 9)
 		valid := table(task, 1000, 10)

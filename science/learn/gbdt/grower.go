@@ -153,7 +153,7 @@ func (g *grower) examine(ctx context.Context, small, large *node, inherited hist
 		if n == nil {
 			continue
 		}
-		for b := range found { // in block order, so that the lower feature wins a tie
+		for b := range found { // in block order, so that the earlier feature wins a tie
 			if s := found[b][i].found(); wanted[i] && s.gain > n.split.gain {
 				n.split = s
 			}

@@ -1,7 +1,9 @@
 package gbdt
 
 import (
+	"cmp"
 	"context"
+	"slices"
 
 	"github.com/tandem-ml/tandem/data/seed"
 	"github.com/tandem-ml/tandem/science/learn"
@@ -78,12 +80,51 @@ func newMatrix(ctx context.Context, c *crew, t learn.Train, row []int, limit int
 			m.features = append(m.features, feature{bins: b, column: j})
 		}
 	}
+	m.spread()
 	cells := large[uint8](len(m.features) * len(row)) // in one piece, which has large pages where a column is too short
 	for k := range m.features {
 		m.features[k].cells = cells[k*len(row) : (k+1)*len(row) : (k+1)*len(row)]
 	}
 	m.shape(c)
 	return m, m.fill(ctx, c, t.X, row)
+}
+
+// spread brings the features into an order in which any stretch of them is
+// about as much work as any other: categories take longer to search, and the
+// longer the more there are, so the costliest goes to the middle, the next two
+// to the quarters, and so on (van der Corput's sequence), among the numbers in
+// their order.
+func (m *matrix) spread() {
+	var costly []int
+	for i := range m.features {
+		if m.features[i].categorical() {
+			costly = append(costly, i)
+		}
+	}
+	place := make([]float64, len(m.features))
+	number := 0
+	for i := range m.features {
+		if !m.features[i].categorical() {
+			place[i] = (float64(number) + 0.5) / float64(len(m.features)-len(costly))
+			number++
+		}
+	}
+	slices.SortStableFunc(costly, func(a, b int) int { return m.features[b].count - m.features[a].count })
+	for rank, i := range costly {
+		for bit, n := 0.5, rank+1; n > 0; bit, n = bit/2, n/2 {
+			place[i] += bit * float64(n%2)
+		}
+	}
+	order := make([]int, len(m.features))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(place[a], place[b]) })
+	features := make([]feature, len(order))
+	for to, from := range order {
+		features[to] = m.features[from]
+	}
+	m.features = features
 }
 
 // groupWidth is how many features' values are collected at a time: as many as

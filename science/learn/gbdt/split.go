@@ -130,7 +130,7 @@ func (q *search) found() split {
 }
 
 // try looks at all splits by feature k, whose histogram is h. Of equal gains
-// the first one tried is kept: lower features, then lower bins.
+// the first one tried is kept: features in the matrix' order, then lower bins.
 func (q *search) try(k int, f *feature, h *[256]sums) {
 	switch {
 	case !f.categorical():

@@ -7,7 +7,9 @@
 // There is one scoring core and several doors to it:
 //
 //	POST /v1/score/{project}      rows in; scores, decisions and reasons out
-//	POST /invocations             MLflow's four JSON forms
+//	POST /invocations, /score     MLflow, SageMaker, Azure: JSON, JSON lines, CSV
+//	POST /v2/models/M/infer       the Open Inference Protocol, tensors as JSON or bytes
+//	POST /v1/models/M:predict     KServe's first protocol, and Vertex AI's
 //	GET  /v1/decisions/{id}       a logged decision, and its replay
 //	POST /v1/outcomes/{project}   what turned out to be true
 //	GET  /health/live, /health/ready, /ping, /health, /version, /metrics
@@ -15,8 +17,8 @@
 // A request goes through the same stations whatever its door:
 //
 //	Guard       Host and origin: is it meant for this server?
-//	route       method, type and size of the body, is it JSON?
-//	frame       what stands around the rows, taken apart strictly
+//	route       method, type and size of the body
+//	frame       what stands around the rows, taken apart strictly; JSON objects, one a row
 //	contract    bundle.Layout.DecodeJSON: every row, or none
 //	decide      score, decision, reasons; a score must be finite
 //	log         Append returns: the decisions are kept

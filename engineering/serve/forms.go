@@ -9,6 +9,7 @@ import (
 	"github.com/tandem-ml/tandem/data"
 )
 
+// mlflowForms is MLflow's own sentence.
 const mlflowForms = "The input must be a JSON dictionary with exactly one of the input fields {'dataframe_split', 'dataframe_records', 'instances', 'inputs'}"
 
 // mlflowRows turns any of MLflow's four forms into JSON objects, one a row, of
@@ -29,7 +30,7 @@ func mlflowRows(body []byte, c *data.Contract, most int) ([]json.RawMessage, err
 	for name, value := range form { // the only one
 		switch {
 		case name == "dataframe_split":
-			return splitRows(value, c, most)
+			return splitRows(name, value, c, most)
 		case name == "dataframe_records":
 			return recordRows(value, name, c, most)
 		case name == "inputs" && begins(value, '{'):
@@ -68,12 +69,16 @@ func listRows(value json.RawMessage, name string, c *data.Contract, most int) ([
 	if err != nil {
 		return nil, err
 	}
-	var names []string
-	for _, f := range c.Inputs() {
-		names = append(names, f.Name)
-	}
+	return anyRows(out, name, c)
+}
+
+// anyRows makes objects of objects, of lists in the order of the inputs, and of
+// {"features": list}.
+func anyRows(out []json.RawMessage, name string, c *data.Contract) ([]json.RawMessage, error) {
+	names := inputNames(c)
 	w := newRowWriter(names, c)
 	for i, row := range out {
+		row = features(row, c)
 		if !begins(row, '[') {
 			out[i] = known(c, row)
 			continue
@@ -87,9 +92,27 @@ func listRows(value json.RawMessage, name string, c *data.Contract, most int) ([
 	return out, nil
 }
 
-// splitRows reads {"columns": [names], "data": [[values]]}.
-func splitRows(value json.RawMessage, c *data.Contract, most int) ([]json.RawMessage, error) {
-	const shape = `dataframe_split must be {"columns": [names], "data": [[values]]}`
+// inputNames returns the names of the inputs in their order.
+func inputNames(c *data.Contract) []string {
+	var names []string
+	for _, f := range c.Inputs() {
+		names = append(names, f.Name)
+	}
+	return names
+}
+
+// features returns the list of {"features": list}, and any other row as it is.
+func features(row json.RawMessage, c *data.Contract) json.RawMessage {
+	form, err := object(row, "features")
+	if err == nil && begins(form["features"], '[') && c.Field("features") == nil {
+		return form["features"]
+	}
+	return row
+}
+
+// splitRows reads key's {"columns": [names], "data": [[values]]}.
+func splitRows(key string, value json.RawMessage, c *data.Contract, most int) ([]json.RawMessage, error) {
+	shape := key + ` must be {"columns": [names], "data": [[values]]}`
 	form, err := object(value, "columns", "data", "index")
 	if err != nil {
 		return nil, fmt.Errorf("%s; %s", shape, frameError(err))
@@ -99,13 +122,13 @@ func splitRows(value json.RawMessage, c *data.Contract, most int) ([]json.RawMes
 	}
 	columns, err := list(form["columns"], len(value))
 	if err != nil {
-		return nil, fmt.Errorf("dataframe_split: columns %w", err)
+		return nil, fmt.Errorf("%s: columns %w", key, err)
 	}
 	names := make([]string, len(columns))
 	for j, raw := range columns {
 		var ok bool
 		if names[j], ok = text(raw); !ok {
-			return nil, errors.New("dataframe_split: columns must be names")
+			return nil, errors.New(key + ": columns must be names")
 		}
 	}
 	out, err := list(form["data"], most)
@@ -113,13 +136,13 @@ func splitRows(value json.RawMessage, c *data.Contract, most int) ([]json.RawMes
 	case errors.Is(err, errTooMany):
 		return nil, err
 	case err != nil:
-		return nil, fmt.Errorf("dataframe_split: data %w", err)
+		return nil, fmt.Errorf("%s: data %w", key, err)
 	}
 	w := newRowWriter(names, c)
 	for i, row := range out {
 		values, err := list(row, len(names)+1)
 		if err != nil || len(values) != len(names) {
-			return nil, fmt.Errorf("dataframe_split: row %d is not a list of as many values as there are columns", i)
+			return nil, fmt.Errorf("%s: row %d is not a list of as many values as there are columns", key, i)
 		}
 		out[i] = w.row(values)
 	}

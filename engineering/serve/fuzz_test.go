@@ -24,6 +24,7 @@ func FuzzScoreRequest(f *testing.F) {
 		`{"outcomes":[{"id":4711,"value":"bad"}]}`, `{"outcomes":[{"decision":"x","value":true,"at":"2026-01-01T00:00:00Z"}]}`,
 		`{"dataframe_split":{"columns":["Income","Records","x"],"data":[[1,"no",{}]]}}`,
 		`{"dataframe_records":[{"Income":1,"Records":"no"}]}`, `{"instances":[[1,null,"no"]]}`, `{"inputs":{"Income":[1],"Records":["no"]},"params":{}}`,
+		`{"inputs":[{"name":"Income","shape":[2,1],"datatype":"FP64","data":[[1],[2.5]]},{"name":"Records","shape":[2],"datatype":"BYTES","data":["no",null]}],"outputs":[{"name":"score"}]}`,
 	} {
 		f.Add([]byte(body))
 	}
@@ -32,7 +33,7 @@ func FuzzScoreRequest(f *testing.F) {
 	s.Swap(serve.Model{Project: "credit", Version: "3", Bundle: b})
 	h := s.Handler()
 	f.Fuzz(func(t *testing.T, body []byte) {
-		for _, path := range []string{"/v1/outcomes/credit", "/invocations"} {
+		for _, path := range []string{"/v1/outcomes/credit", "/invocations", "/v1/models/credit:predict", "/v2/models/credit/infer"} {
 			if a := ask(t, h, "POST", path, string(body), "Content-Type", "application/json"); a.status >= 500 || !json.Valid([]byte(a.body)) {
 				t.Fatalf("%s: %d %s", path, a.status, a.body)
 			}

@@ -11,7 +11,7 @@ import (
 // bound port (421; a name of another site that resolves to this machine), and
 // one that may change something and comes from another origin (403). The
 // routes themselves take no body that a form of another site could send: it
-// must be declared as JSON (415). [Server.Serve] puts it in front of
+// must be declared as a type that no form has (415). [Server.Serve] puts it in front of
 // everything; next may be any handler.
 func (s *Server) Guard(bound net.Addr, next http.Handler) http.Handler {
 	hosts := allowedHosts(bound)

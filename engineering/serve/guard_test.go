@@ -132,7 +132,10 @@ func TestRoutes(t *testing.T) {
 		{"POST", "/v1/scores/credit", 404, 404, "", `"code":"not_found"`},
 		{"POST", "/v1/score/credit/more", 404, 404, "", `"code":"not_found"`},
 		{"POST", "/health/other", 404, 404, "", `"code":"not_found"`},
-		{"GET", "/", 200, 404, "", ""},
+		{"GET", "/", 200, 200, "", ""},
+		{"DELETE", "/v1/models/credit", 405, 405, "GET, HEAD, POST", `"code":"method"`},
+		{"GET", "/v2/models/credit/infer", 405, 405, "POST", `"code":"method"`},
+		{"GET", "/v2/other", 404, 404, "", `"code":"not_found"`},
 		{"GET", "/models/credit", 200, 404, "", ""},
 		{"HEAD", "/models/credit", 200, 404, "", ""},
 	} {

@@ -45,3 +45,8 @@ func version(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	io.WriteString(w, "tandem "+tandem.Version+"\n")
 }
+
+// alive is what KServe asks at the root of a server without pages.
+func alive(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, http.StatusOK, map[string]string{"status": "alive"})
+}

@@ -15,43 +15,43 @@ type predictions struct {
 	Predictions any `json:"predictions"`
 }
 
-// invocations is MLflow's scoring route: exactly one of four forms of rows,
-// for the only model. Columns that the model does not know are dropped and not
-// logged; a list of bare values is read in the order of the contract's inputs.
-func (s *Server) invocations(r *http.Request, body []byte) (any, error) {
-	m, err := s.onlyModel()
-	if err != nil {
-		return nil, err
-	}
-	raw, err := mlflowRows(body, &m.Bundle.Contract, s.opt.Limits.Rows)
-	switch {
-	case errors.Is(err, errTooMany):
-		return nil, refuseRows(s.opt.Limits.Rows)
-	case err != nil:
-		return nil, refuse(http.StatusBadRequest, "json", err.Error())
-	case len(raw) == 0:
-		return nil, refuse(http.StatusBadRequest, "no_rows", "The input holds no row to score")
-	}
-	rows, inputs, err := decodeRows(m, raw, false)
-	if err != nil {
-		return nil, missingInputs(err)
-	}
-	_, answers, err := s.decide(r.Context(), m, rows, inputs, "")
-	if err != nil {
-		return nil, err
-	}
+// scoresOf returns what stands in predictions.
+func scoresOf(m *Model, answers []bundle.Answer) any {
 	if m.Bundle.Manifest.Task == bundle.Multiclass {
 		out := make([][]float64, len(answers))
 		for i, a := range answers {
 			out[i] = a.Scores
 		}
-		return predictions{out}, nil
+		return out
 	}
 	out := make([]float64, len(answers))
 	for i, a := range answers {
 		out[i] = a.Score
 	}
-	return predictions{out}, nil
+	return out
+}
+
+// invocations is the scoring route of MLflow, SageMaker and Azure, for the only
+// model. Columns that the model does not know are dropped and not logged; a
+// list of bare values is read in the order of the contract's inputs.
+func (s *Server) invocations(r *http.Request, body []byte) (any, error) {
+	m, err := s.onlyModel()
+	if err != nil {
+		return nil, err
+	}
+	form, raw, err := invocationRows(mediaType(r), body, &m.Bundle.Contract, s.opt.Limits.Rows)
+	if err != nil {
+		return nil, s.refuseForm(err)
+	}
+	reply, err := replyFor(r.Header.Values("Accept"), form)
+	if err != nil {
+		return nil, err
+	}
+	_, answers, err := s.decideRaw(r, m, raw, "")
+	if err != nil {
+		return nil, missingInputs(err)
+	}
+	return reply(m, answers), nil
 }
 
 // missingInputs puts required columns that were not given into MLflow's words.
@@ -76,10 +76,10 @@ func missingInputs(err error) error {
 // text for a type of body that is not taken, else error_code and message.
 func (s *Server) failMLflow(w http.ResponseWriter, r *http.Request, err error) {
 	e := s.refusal(r, err)
-	if e.Status == http.StatusUnsupportedMediaType {
+	if e.Code == "content_type" {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		w.WriteHeader(e.Status)
-		io.WriteString(w, "This predictor only supports the following content types: Types: ['application/json'].\n")
+		io.WriteString(w, "This predictor only supports the following content types: Types: ['application/json', 'application/jsonlines', 'text/csv'].\n")
 		return
 	}
 	code, message := "BAD_REQUEST", e.Message

@@ -1,6 +1,8 @@
 package serve
 
 import (
+	"compress/gzip"
+	"compress/zlib"
 	"context"
 	"errors"
 	"io"
@@ -20,11 +22,30 @@ type route struct {
 }
 
 func (s *Server) table() []route {
-	return []route{
-		{http.MethodPost, "/v1/score/{project}", s.post(s.score, s.fail)},
-		{http.MethodPost, "/v1/outcomes/{project}", s.post(s.outcomes, s.fail)},
-		{http.MethodGet, "/v1/decisions/{id}", s.get(s.decision)},
-		{http.MethodPost, "/invocations", s.post(s.invocations, s.failMLflow)},
+	own := door{fail: s.fail, takes: onlyJSON, json: true}
+	kserve := door{fail: s.failText, takes: onlyJSON, json: true, compressed: true}
+	infer := door{fail: s.failText, takes: noForm, compressed: true}
+	lines := door{fail: s.failMLflow, takes: anyLines}
+	routes := []route{
+		{http.MethodPost, "/v1/score/{project}", s.post(own, s.score)},
+		{http.MethodPost, "/v1/outcomes/{project}", s.post(own, s.outcomes)},
+		{http.MethodGet, "/v1/decisions/{id}", s.get(own, s.decision)},
+		{http.MethodPost, "/invocations", s.post(lines, s.invocations)},
+		{http.MethodGet, "/execution-parameters", s.get(own, s.executionParameters)},
+		{http.MethodPost, "/score", s.post(lines, s.invocations)},
+		{http.MethodGet, "/v1/models", s.get(kserve, s.kserveModels)},
+		{http.MethodGet, "/v1/models/{model}", s.get(kserve, s.kserveModel)},
+		{http.MethodPost, "/v1/models/{model}", s.post(kserve, s.kserveCall)},
+		{http.MethodGet, "/v2", s.get(infer, s.inferServer)},
+		{http.MethodGet, "/v2/health/live", live},
+		{http.MethodGet, "/v2/health/ready", s.ready},
+		{http.MethodPost, "/v2/repository/index", s.post(infer, s.inferIndex)},
+		{http.MethodGet, "/v2/models/{model}", s.get(infer, s.inferModel)},
+		{http.MethodGet, "/v2/models/{model}/ready", s.get(infer, s.inferReady)},
+		{http.MethodPost, "/v2/models/{model}/infer", s.post(infer, s.infer)},
+		{http.MethodGet, "/v2/models/{model}/versions/{version}", s.get(infer, s.inferModel)},
+		{http.MethodGet, "/v2/models/{model}/versions/{version}/ready", s.get(infer, s.inferReady)},
+		{http.MethodPost, "/v2/models/{model}/versions/{version}/infer", s.post(infer, s.infer)},
 		{http.MethodGet, "/ping", s.ping},
 		{http.MethodGet, "/health", s.ping},
 		{http.MethodGet, "/version", version},
@@ -32,36 +53,64 @@ func (s *Server) table() []route {
 		{http.MethodGet, "/health/ready", s.ready},
 		{http.MethodGet, "/metrics", s.metrics.handler().ServeHTTP},
 	}
+	if s.opt.Predict != "" {
+		routes = append(routes, route{http.MethodPost, s.opt.Predict, s.post(kserve, s.vertexPredict)})
+	}
+	if s.opt.Health != "" {
+		routes = append(routes, route{http.MethodGet, s.opt.Health, s.ready})
+	}
+	return routes
 }
 
 // mux makes the routes. A wrong method on a known path is 405; an unknown path
 // is 404 below the folders of this package, and the pages' affair elsewhere.
 func (s *Server) mux() http.Handler {
 	mux := http.NewServeMux()
+	byPath := make(map[string]map[string]http.Handler)
 	for _, r := range s.table() {
-		mux.Handle(r.path, s.only(r.method, r.serve))
+		if byPath[r.path] == nil {
+			byPath[r.path] = make(map[string]http.Handler)
+		}
+		byPath[r.path][r.method] = r.serve
+	}
+	for path, methods := range byPath {
+		mux.Handle(path, s.only(methods))
 	}
 	noRoute := func(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, refuse(http.StatusNotFound, "not_found", "there is nothing at this path"))
 	}
 	mux.HandleFunc("/v1/", noRoute)
+	mux.HandleFunc("/v2/", noRoute)
 	mux.HandleFunc("/health/", noRoute)
 	if s.opt.Pages != nil {
-		mux.Handle("/", s.only(http.MethodGet, s.opt.Pages))
+		mux.Handle("/", s.only(map[string]http.Handler{http.MethodGet: s.opt.Pages}))
 	} else {
+		mux.Handle("/{$}", s.only(map[string]http.Handler{http.MethodGet: http.HandlerFunc(alive)}))
 		mux.HandleFunc("/", noRoute)
 	}
 	return mux
 }
 
-// only lets one method pass; HEAD is a GET whose body net/http leaves out.
-func (s *Server) only(method string, next http.Handler) http.Handler {
-	allow := method
-	if method == http.MethodGet {
-		allow = "GET, HEAD"
+// only lets the methods pass that a path has; HEAD is a GET whose body
+// net/http leaves out.
+func (s *Server) only(methods map[string]http.Handler) http.Handler {
+	var names []string
+	for _, method := range []string{http.MethodGet, http.MethodPost} {
+		if methods[method] != nil {
+			names = append(names, method)
+			if method == http.MethodGet {
+				names = append(names, http.MethodHead)
+			}
+		}
 	}
+	allow := strings.Join(names, ", ")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != method && !(method == http.MethodGet && r.Method == http.MethodHead) {
+		method := r.Method
+		if method == http.MethodHead {
+			method = http.MethodGet
+		}
+		next := methods[method]
+		if next == nil {
 			w.Header().Set("Allow", allow)
 			s.fail(w, r, refuse(http.StatusMethodNotAllowed, "method", "this route takes "+allow))
 			return
@@ -71,47 +120,103 @@ func (s *Server) only(method string, next http.Handler) http.Handler {
 }
 
 // get answers with what h returns.
-func (s *Server) get(h func(r *http.Request) (any, error)) http.HandlerFunc {
+func (s *Server) get(d door, h func(r *http.Request) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
 		answer, err := h(r)
 		if err != nil {
-			s.fail(w, r, err)
+			d.fail(w, r, err)
 			return
 		}
-		writeJSON(w, http.StatusOK, answer)
+		write(w, answer)
 	}
 }
 
-// post reads a JSON body within the limits and answers with what h makes of it
-// in the time allowed.
-func (s *Server) post(h func(r *http.Request, body []byte) (any, error), fail func(http.ResponseWriter, *http.Request, error)) http.HandlerFunc {
+// post reads a body within the limits and answers with what h makes of it in
+// the time allowed.
+func (s *Server) post(d door, h func(r *http.Request, body []byte) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
-		body, err := s.body(w, r)
+		body, err := s.body(w, r, d)
 		if err != nil {
-			fail(w, r, err)
+			d.fail(w, r, err)
 			return
 		}
 		ctx, cancel := context.WithTimeout(r.Context(), s.opt.Limits.Work)
 		defer cancel()
 		answer, err := h(r.WithContext(ctx), body)
 		if err != nil {
-			fail(w, r, err)
+			d.fail(w, r, err)
 			return
 		}
-		writeJSON(w, http.StatusOK, answer)
+		write(w, answer)
 	}
 }
 
-// body reads a request's body and checks that it is JSON.
-func (s *Server) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || kind != "application/json" {
-		return nil, refuse(http.StatusUnsupportedMediaType, "content_type", "the body must be JSON, declared as Content-Type: application/json")
+// write answers with JSON, or with what an answer makes of itself.
+func write(w http.ResponseWriter, answer any) {
+	if own, ok := answer.(interface{ write(http.ResponseWriter) }); ok {
+		own.write(w)
+		return
 	}
-	if e := r.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
-		return nil, refuse(http.StatusUnsupportedMediaType, "content_encoding", "compressed bodies are not taken")
+	writeJSON(w, http.StatusOK, answer)
+}
+
+// door is how a protocol takes bodies and says that it refuses.
+type door struct {
+	fail       func(http.ResponseWriter, *http.Request, error)
+	takes      func(kind string) error // a body of that media type, "" if none is declared
+	json       bool                    // the body is one JSON value
+	compressed bool                    // and may come compressed
+}
+
+// onlyJSON takes what is declared as JSON, which a form of another site cannot
+// be.
+func onlyJSON(kind string) error {
+	if kind != "application/json" {
+		return refuse(http.StatusUnsupportedMediaType, "content_type", "the body must be JSON, declared as Content-Type: application/json")
+	}
+	return nil
+}
+
+// noForm takes any type but those that a form of another site can send: the
+// clients of the Open Inference Protocol declare JSON, or bytes, or nothing.
+func noForm(kind string) error {
+	switch kind {
+	case "text/plain", "multipart/form-data", "application/x-www-form-urlencoded":
+		return refuse(http.StatusUnsupportedMediaType, "content_type", "the body must be JSON, declared as Content-Type: application/json")
+	}
+	return nil
+}
+
+// body reads a request's body as the door takes it.
+func (s *Server) body(w http.ResponseWriter, r *http.Request, d door) ([]byte, error) {
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil {
+		kind = ""
+	}
+	if err := d.takes(kind); err != nil {
+		return nil, err
+	}
+	b, err := s.bytes(w, r, d.compressed)
+	if err != nil {
+		return nil, err
+	}
+	if d.json {
+		if err := checkJSON(b); err != nil {
+			return nil, refuse(http.StatusBadRequest, "json", "the body "+err.Error())
+		}
+	}
+	return b, nil
+}
+
+// bytes reads a request's body. What a compressed one unpacks to is bounded as
+// one that is not.
+func (s *Server) bytes(w http.ResponseWriter, r *http.Request, compressed bool) ([]byte, error) {
+	coding := strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding")))
+	packed := coding != "" && coding != "identity"
+	if packed && !(compressed && (coding == "gzip" || coding == "deflate")) {
+		return nil, refuse(http.StatusUnsupportedMediaType, "content_encoding", "bodies compressed this way are not taken")
 	}
 	most := s.opt.Limits.Body
 	tooLarge := func() error {
@@ -121,18 +226,33 @@ func (s *Server) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if r.ContentLength > most {
 		return nil, tooLarge() // before the client is told to go on with sending it
 	}
-	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
+	var body io.Reader = http.MaxBytesReader(w, r.Body, most)
+	if packed {
+		plain, err := unpack(coding, body)
+		if err != nil {
+			return nil, refuse(http.StatusBadRequest, "content_encoding", "the body is not what its Content-Encoding says")
+		}
+		body = io.LimitReader(plain, most+1)
+	}
+	b, err := io.ReadAll(body)
 	var big *http.MaxBytesError
 	switch {
-	case errors.As(err, &big):
+	case errors.As(err, &big) || int64(len(b)) > most:
 		return nil, tooLarge()
+	case err != nil && packed:
+		return nil, refuse(http.StatusBadRequest, "content_encoding", "the body is not what its Content-Encoding says, or could not be read to its end in time")
 	case err != nil:
 		return nil, refuse(http.StatusBadRequest, "body", "the body could not be read to its end in time")
 	}
-	if err := checkJSON(b); err != nil {
-		return nil, refuse(http.StatusBadRequest, "json", "the body "+err.Error())
-	}
 	return b, nil
+}
+
+// unpack undoes a coding. HTTP's deflate is zlib's format.
+func unpack(coding string, r io.Reader) (io.Reader, error) {
+	if coding == "deflate" {
+		return zlib.NewReader(r)
+	}
+	return gzip.NewReader(r)
 }
 
 // Handler returns the routes with everything but the check of the Host header

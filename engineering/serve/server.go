@@ -83,6 +83,11 @@ type Options struct {
 	// Pages answers GET and HEAD outside the routes of this package. Nil: 404.
 	Pages http.Handler
 
+	// Health and Predict are further paths that a platform chose: for its probe,
+	// and for its predictions in the form of KServe's first protocol, of the only
+	// model. "": none.
+	Health, Predict string
+
 	// Logger is told of failures and refusals, without any input. Nil: silent.
 	Logger *slog.Logger
 

@@ -12,7 +12,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/tandem-ml/tandem/bundle"
 	"github.com/tandem-ml/tandem/data"
 	"github.com/tandem-ml/tandem/engineering/registry"
 	"github.com/tandem-ml/tandem/engineering/serve"
@@ -181,23 +180,4 @@ func (s *service) serve(ctx context.Context, l net.Listener, ready func(string))
 		ready(url)
 	}
 	return s.server.Serve(ctx, l)
-}
-
-// ServeBundles answers with bundles alone, without a project: nothing is
-// logged, watched or renewed. The model's name is that of its file.
-func ServeBundles(ctx context.Context, bundles map[string]*bundle.Bundle, opt UpOptions) error {
-	l, err := serve.Listen(opt.Address)
-	if err != nil {
-		return err
-	}
-	server := serve.New(serve.Options{Logger: opt.Logger})
-	for name, b := range bundles {
-		server.Swap(serve.Model{Project: name, Bundle: b})
-	}
-	url := "http://" + l.Addr().String()
-	opt.Talk.Line("serving %d models on %s; decisions are answered and not kept   (Ctrl-C stops)", len(bundles), url)
-	if opt.Ready != nil {
-		opt.Ready(url)
-	}
-	return server.Serve(ctx, l)
 }

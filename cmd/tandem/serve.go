@@ -3,12 +3,9 @@ package main
 import (
 	"errors"
 	"log/slog"
-	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/tandem-ml/tandem/bundle"
 	"github.com/tandem-ml/tandem/engineering/serve"
 	"github.com/tandem-ml/tandem/workflow"
 )
@@ -29,31 +26,29 @@ func (s *shared) upCommand() *cobra.Command {
 }
 
 func (s *shared) serveCommand() *cobra.Command {
-	opt := workflow.UpOptions{}
+	alone := serve.Alone{Called: true}
 	c := &cobra.Command{
-		Use: "serve BUNDLE...", GroupID: "engineering", Args: cobra.MinimumNArgs(1),
+		Use: "serve [BUNDLE...]", GroupID: "engineering",
 		Short: "Serve bundles alone, without a project",
-		Long: `Serve answers with the given bundles, each under its file's name without .tandem:
-POST /v1/score/NAME, and POST /invocations if there is one bundle. Nothing is
-kept or watched; a project's decisions are, by tandem up.`,
+		Long: `Serve answers with the given bundles, files or folders of them, each under its
+file's name without .tandem: POST /v1/score/NAME, the Open Inference Protocol
+under /v2, KServe's under /v1/models, and POST /invocations if there is one
+bundle. Nothing is kept or watched; a project's decisions are, by tandem up.
+
+In a container of Vertex AI, SageMaker or Azure Machine Learning, known by
+their environment variables or by a folder /opt/ml/model, it takes the bundles,
+the port and the routes that the platform has chosen.`,
 		RunE: func(c *cobra.Command, args []string) error {
-			bundles := make(map[string]*bundle.Bundle)
-			for _, path := range args {
-				name := strings.TrimSuffix(filepath.Base(path), ".tandem")
-				if bundles[name] != nil {
-					return workflow.Usagef("two bundles are named %q; rename one of the files", name)
-				}
-				b, err := bundle.Open(path)
-				if err != nil {
-					return err
-				}
-				bundles[name] = b
+			talk := s.talk()
+			alone.Bundles, alone.Logger, alone.Say = args, s.logger(), talk.Line
+			err := alone.Run(c.Context())
+			if errors.Is(err, serve.ErrNoBundle) {
+				return &workflow.UsageError{Err: err}
 			}
-			opt.Talk, opt.Logger = s.talk(), s.logger()
-			return listening(workflow.ServeBundles(c.Context(), bundles, opt))
+			return listening(err)
 		},
 	}
-	c.Flags().StringVar(&opt.Address, "address", "127.0.0.1:8080", "host:port to listen on")
+	c.Flags().StringVar(&alone.Address, "address", "", "host:port to listen on (default 127.0.0.1:8080)")
 	return c
 }
 

@@ -30,7 +30,8 @@
 //
 // # What a stranger can do
 //
-// The server knows no keys, so [Listen] takes loopback addresses only and
+// The server knows no keys, so [Listen] takes loopback addresses only (but in a
+// platform's container, see [DetectPlatform], which lets in whom it wants) and
 // [Server.Guard] keeps other web sites from using a browser against it. What
 // one request can ask for is bounded, see [Limits]; memory stays proportional
 // to the body. A panic is answered with 500 and the process lives. Values of

@@ -12,12 +12,13 @@ import (
 // one that may change something and comes from another origin (403). The
 // routes themselves take no body that a form of another site could send: it
 // must be declared as a type that no form has (415). [Server.Serve] puts it in front of
-// everything; next may be any handler.
+// everything; next may be any handler. A server bound to all interfaces goes by
+// names that it cannot know, so it takes any Host.
 func (s *Server) Guard(bound net.Addr, next http.Handler) http.Handler {
 	hosts := allowedHosts(bound)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host := strings.ToLower(r.Host)
-		if !hosts[host] {
+		if hosts != nil && !hosts[host] {
 			s.fail(w, r, refuse(http.StatusMisdirectedRequest, "host", "the Host header does not name this server; use the address it is bound to, or localhost"))
 			return
 		}
@@ -33,11 +34,15 @@ func (s *Server) Guard(bound net.Addr, next http.Handler) http.Handler {
 	})
 }
 
-// allowedHosts lists the Host headers that mean this server, in lower case.
+// allowedHosts lists the Host headers that mean this server, in lower case;
+// nil: any.
 func allowedHosts(bound net.Addr) map[string]bool {
+	if t, ok := bound.(*net.TCPAddr); ok && t.IP.IsUnspecified() {
+		return nil
+	}
 	host, port, err := net.SplitHostPort(bound.String())
 	if err != nil {
-		return nil
+		return map[string]bool{}
 	}
 	out := make(map[string]bool)
 	for _, h := range []string{host, "localhost", "127.0.0.1", "::1"} {

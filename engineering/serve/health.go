@@ -12,7 +12,8 @@ func live(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, map[string]string{"status": "live"})
 }
 
-// ready answers 200 with the models that answer, 503 while there is none.
+// ready answers 200 with the models that answer, 503 while there is none and
+// when the server is about to stop.
 func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
 	type model struct {
 		Project string `json:"project"`
@@ -27,14 +28,20 @@ func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
 	if len(models) == 0 {
 		status, word = http.StatusServiceUnavailable, "no model"
 	}
+	if s.stopping.Load() {
+		status, word = http.StatusServiceUnavailable, "stopping"
+	}
 	writeJSON(w, status, map[string]any{"status": word, "models": models})
 }
 
 // ping is what MLflow's and SageMaker's probes ask: an empty line, with 404 if
-// there is no model.
+// there is no model and 503 if the server is about to stop.
 func (s *Server) ping(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
-	if len(*s.models.Load()) == 0 {
+	switch {
+	case s.stopping.Load():
+		w.WriteHeader(http.StatusServiceUnavailable)
+	case len(*s.models.Load()) == 0:
 		w.WriteHeader(http.StatusNotFound)
 	}
 	io.WriteString(w, "\n")

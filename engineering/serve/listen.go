@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/tandem-ml/tandem/data"
 )
@@ -52,8 +53,8 @@ func Listen(address string) (net.Listener, error) {
 	return l, nil
 }
 
-// Serve answers on l, which it closes, until ctx ends; then it takes no new
-// connection, lets requests under way finish, and returns nil. Requests that
+// Serve answers on l, which it closes, until ctx ends; then it tells probes for
+// [Limits].Notice that it is about to stop, takes no new connection, lets requests under way finish, and returns nil. Requests that
 // are not done within [Limits].Drain are cut off, which is an error. The
 // listener's address is what the Host header must name.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
@@ -70,6 +71,12 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	case err := <-done:
 		return fmt.Errorf("serve on %s: %w", l.Addr(), err)
 	case <-ctx.Done():
+		s.stopping.Store(true)
+	}
+	select {
+	case err := <-done:
+		return fmt.Errorf("serve on %s: %w", l.Addr(), err)
+	case <-time.After(lim.Notice):
 	}
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), lim.Drain)
 	defer cancel()

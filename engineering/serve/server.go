@@ -46,6 +46,7 @@ type Limits struct {
 	Write  time.Duration // from its header until its answer is written; 60 s
 	Idle   time.Duration // an open connection without a request; 60 s
 	Drain  time.Duration // for requests under way when the server stops; 15 s
+	Notice time.Duration // before that, while probes are told and requests still taken; 0 s
 }
 
 func (l Limits) withDefaults() Limits {
@@ -110,6 +111,7 @@ type Server struct {
 	metrics *metrics
 	routes  http.Handler
 
+	stopping atomic.Bool                       // probes are told
 	models   atomic.Pointer[map[string]*Model] // by project; never changed, only replaced
 	swapping sync.Mutex                        // held by Swap, so that models and metrics agree
 }

@@ -1,0 +1,97 @@
+// Command tandem-scorer serves bundles and does nothing else: one small static
+// file for an image in production, with every scoring door of tandem serve.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/tandem-ml/tandem"
+	"github.com/tandem-ml/tandem/data"
+	"github.com/tandem-ml/tandem/engineering/serve"
+)
+
+const usage = `tandem-scorer serves bundles over HTTP, and does nothing else.
+
+  tandem-scorer --bundle FILE [--bundle FILE...] [--address HOST:PORT]
+
+A bundle is a file NAME.tandem, or a folder of such files, each served as the
+model NAME. Without --bundle and --address the environment variables
+TANDEM_BUNDLE (files and folders, separated by spaces) and TANDEM_ADDRESS are
+read. The address is 127.0.0.1:8080 if nothing else is said, and may only be
+one of this machine's own: the scorer knows no keys.
+
+In a container of Vertex AI, SageMaker or Azure Machine Learning, known by
+their environment variables or by the argument serve and a folder
+/opt/ml/model, it listens on all interfaces at the port that the platform has
+chosen, and takes the bundles and the routes from there.
+
+Routes are in docs/http-api.md. Exit codes: 0 stopped, 1 failed, 2 wrong usage.
+
+`
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run executes one command line and returns its exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	var alone serve.Alone
+	flags := flag.NewFlagSet("tandem-scorer", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.Func("bundle", "a bundle, or a folder of them; may be repeated", func(path string) error {
+		alone.Bundles = append(alone.Bundles, path)
+		return nil
+	})
+	flags.StringVar(&alone.Address, "address", os.Getenv("TANDEM_ADDRESS"), "host:port to listen on")
+	version := flags.Bool("version", false, "print the version")
+	if len(args) > 0 && args[0] == "serve" { // how SageMaker calls an image
+		alone.Called, args = true, args[1:]
+	}
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprint(stdout, usage)
+		return 0
+	case err == nil && flags.NArg() > 0:
+		return fail(stderr, data.WithHint(fmt.Errorf("unexpected argument %q", flags.Arg(0)), "bundles are named with --bundle; tandem-scorer --help says more"), 2)
+	case err != nil:
+		return fail(stderr, data.WithHint(err, "tandem-scorer --help says more"), 2)
+	case *version:
+		fmt.Fprintln(stdout, "tandem-scorer", tandem.Version)
+		return 0
+	}
+	if len(alone.Bundles) == 0 {
+		alone.Bundles = strings.Fields(os.Getenv("TANDEM_BUNDLE"))
+	}
+	alone.Logger = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	alone.Say = func(format string, args ...any) { fmt.Fprintf(stderr, format+"\n", args...) }
+	err := alone.Run(ctx)
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, serve.ErrNoBundle), errors.Is(err, serve.ErrNotLoopback):
+		return fail(stderr, err, 2)
+	}
+	return fail(stderr, err, 1)
+}
+
+// fail prints an error with its cure.
+func fail(stderr io.Writer, err error, code int) int {
+	fmt.Fprintf(stderr, "tandem-scorer: %v\n", err)
+	var hint *data.Hinted
+	if errors.As(err, &hint) {
+		fmt.Fprintf(stderr, "  %s\n", hint.Hint)
+	}
+	return code
+}

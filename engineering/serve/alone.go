@@ -1,0 +1,86 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"time"
+
+	"github.com/tandem-ml/tandem/data"
+)
+
+// Alone is a server of bundles without a project: nothing is kept, watched or
+// renewed.
+type Alone struct {
+	Bundles []string                         // files and folders, as [Load] takes them; none: the platform's
+	Address string                           // host:port; "": the platform's, or 127.0.0.1:8080
+	Called  bool                             // the program was called as a serving container is, see [DetectPlatform]
+	Logger  *slog.Logger                     // as in [Options]
+	Say     func(format string, args ...any) // told what is served, and where
+	Ready   func(url string)                 // called once the server answers; may be nil
+}
+
+// ErrNoBundle says that nothing was named to be served.
+var ErrNoBundle = errors.New("no bundle to serve")
+
+// notice is how long the probes of a platform are told that a server is about
+// to stop before it stops.
+const notice = 2 * time.Second
+
+// Run serves until ctx ends. Without a platform it binds to loopback only, as
+// [Listen] does.
+func (a Alone) Run(ctx context.Context) error {
+	platform, err := DetectPlatform(os.Getenv, a.Called && len(a.Bundles) == 0)
+	if err != nil {
+		return err
+	}
+	opt := Options{Logger: a.Logger}
+	address, paths, listen := a.Address, a.Bundles, Listen
+	if platform != nil {
+		opt.Health, opt.Predict, opt.Limits.Notice, opt.Limits.Drain = platform.Health, platform.Predict, notice, 20*time.Second
+		// The platform's word is the last: it calls the port that it has named.
+		address, listen = platform.Address, ListenAnywhere
+		if len(paths) == 0 {
+			paths = []string{platform.Folder}
+		}
+	}
+	switch {
+	case len(paths) == 0:
+		return data.WithHint(ErrNoBundle, "name one or more: bundles are files named *.tandem")
+	case address == "":
+		address = "127.0.0.1:8080"
+	}
+	models, err := Load(paths...)
+	if err != nil {
+		return err
+	}
+	l, err := listen(address)
+	if err != nil {
+		return err
+	}
+	defer l.Close() // harmless after serving has closed it
+	server := New(opt)
+	for _, m := range models {
+		server.Swap(m)
+	}
+	if platform != nil {
+		a.Say("%s: listening on all interfaces, as its containers do", platform.Name)
+	}
+	url := "http://" + reachable(l.Addr())
+	a.Say("serving %d models on %s; decisions are answered and not kept   (Ctrl-C stops)", len(models), url)
+	if a.Ready != nil {
+		a.Ready(url)
+	}
+	return server.Serve(ctx, l)
+}
+
+// reachable returns the address under which this machine reaches a listener.
+func reachable(a net.Addr) string {
+	if t, ok := a.(*net.TCPAddr); ok && t.IP.IsUnspecified() {
+		return net.JoinHostPort("127.0.0.1", fmt.Sprint(t.Port))
+	}
+	return a.String()
+}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/tandem-ml/tandem/bundle"
 	"github.com/tandem-ml/tandem/engineering/retrain"
+	"github.com/tandem-ml/tandem/engineering/serve"
 	"github.com/tandem-ml/tandem/project"
 	"github.com/tandem-ml/tandem/workflow/applications"
 )
@@ -161,7 +162,7 @@ func TestHundredSwaps(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := openService(ctx, p, nil, nil)
+	s, err := openService(ctx, p, nil, serve.Options{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -118,7 +118,7 @@ func Demo(ctx context.Context, opt DemoOptions) (*DemoResult, error) {
 		return nil, err
 	}
 	defer l.Close()
-	if d.service, err = openService(ctx, p, opt.Talk, nil); err != nil {
+	if d.service, err = openService(ctx, p, opt.Talk, serve.Options{}, nil); err != nil {
 		return nil, err
 	}
 	defer d.service.close()

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/tandem-ml/tandem/engineering/decisions"
+	"github.com/tandem-ml/tandem/engineering/serve"
 	"github.com/tandem-ml/tandem/project"
 	"github.com/tandem-ml/tandem/workflow/applications"
 )
@@ -227,7 +228,7 @@ func inService(dir string, f func(*service) error) (err error) {
 	if err != nil {
 		return err
 	}
-	s, err := openService(ctx, p, nil, nil)
+	s, err := openService(ctx, p, nil, serve.Options{}, nil)
 	if err != nil {
 		return err
 	}

@@ -33,6 +33,15 @@ func stateDir(dir string) string { return filepath.Join(dir, ".tandem", "state")
 // decisionsDir is where its decision log lies.
 func decisionsDir(dir string) string { return filepath.Join(stateDir(dir), "decisions") }
 
+// KeysDir is where a project's API keys lie.
+func KeysDir(dir string) string { return filepath.Join(stateDir(dir), "keys") }
+
+// hasKeys reports whether there is any key in a folder.
+func hasKeys(dir string) bool {
+	files, _ := filepath.Glob(filepath.Join(dir, "*.json"))
+	return len(files) > 0
+}
+
 // service is a project in production: registry, decision log, monitor and
 // server, in one process.
 type service struct {
@@ -52,7 +61,8 @@ type service struct {
 }
 
 // openService opens a project's state; only one process at a time may.
-func openService(ctx context.Context, p *project.Project, talk *Talk, logger *slog.Logger) (*service, error) {
+// access holds the options that say who may ask.
+func openService(ctx context.Context, p *project.Project, talk *Talk, access serve.Options, logger *slog.Logger) (*service, error) {
 	state := stateDir(p.Dir)
 	if err := os.MkdirAll(state, 0o700); err != nil {
 		return nil, unusable(p, err)
@@ -71,7 +81,8 @@ func openService(ctx context.Context, p *project.Project, talk *Talk, logger *sl
 	}
 	s := &service{project: p, registry: reg, log: log, talk: talk, bundles: make(map[string]*bundle.Bundle)}
 	s.watch = newWatch(log, p, s.bundle)
-	s.server = serve.New(serve.Options{Log: log, Bundle: s.bundle, Logger: logger, Pages: s.pages()})
+	access.Log, access.Bundle, access.Logger, access.Pages = log, s.bundle, logger, s.pages()
+	s.server = serve.New(access)
 	return s, nil
 }
 

@@ -22,6 +22,7 @@ import (
 type UpOptions struct {
 	Options
 	Address string           // host:port; "": the project's
+	Access  serve.Access     // who may ask; without a folder of keys the project's own counts, if it has any
 	Logger  *slog.Logger     // the server's own log; nil: silent
 	Ready   func(url string) // called once the server answers; may be nil
 }
@@ -42,16 +43,23 @@ func Up(ctx context.Context, dir string, opt UpOptions) (err error) {
 	if address == "" {
 		address = p.Serve.Address
 	}
+	if opt.Access.Keys == "" && hasKeys(KeysDir(dir)) {
+		opt.Access.Keys = KeysDir(dir)
+	}
+	var access serve.Options
+	if err := opt.Access.Apply(&access); err != nil {
+		return err
+	}
 	// The port and the lock first: neither failure should follow a training. If
 	// both are taken it is by a server of this project, which the lock names.
-	listener, taken := serve.Listen(address)
+	listener, taken := opt.Access.Listen(address)
 	if errors.Is(taken, serve.ErrNotLoopback) {
 		return taken
 	}
 	if taken == nil {
 		defer listener.Close() // harmless after serving has closed it
 	}
-	s, err := openService(ctx, p, opt.Talk, opt.Logger)
+	s, err := openService(ctx, p, opt.Talk, access, opt.Logger)
 	if err != nil {
 		return err
 	}
@@ -168,7 +176,7 @@ func (s *service) record(ctx context.Context, run *Run, held error) error {
 
 // serve answers on l until ctx ends, follows the registry and watches the log.
 func (s *service) serve(ctx context.Context, l net.Listener, ready func(string)) error {
-	url := "http://" + l.Addr().String()
+	url := s.server.URL(l.Addr())
 	s.talk.Line("  serving   %s version %d on %s   (Ctrl-C stops)", s.project.Name, s.champion.Number, url)
 	beside, stop := context.WithCancel(ctx)
 	var workers sync.WaitGroup

@@ -22,12 +22,15 @@ import (
 const usage = `tandem-scorer serves bundles over HTTP, and does nothing else.
 
   tandem-scorer --bundle FILE [--bundle FILE...] [--address HOST:PORT]
+                [--keys FOLDER] [--tls-cert FILE --tls-key FILE]
 
 A bundle is a file NAME.tandem, or a folder of such files, each served as the
-model NAME. Without --bundle and --address the environment variables
-TANDEM_BUNDLE (files and folders, separated by spaces) and TANDEM_ADDRESS are
-read. The address is 127.0.0.1:8080 if nothing else is said, and may only be
-one of this machine's own: the scorer knows no keys.
+model NAME. The address is 127.0.0.1:8080 if nothing else is said. Other
+machines can reach it with --keys only, a folder of API keys made by tandem keys
+create; --tls-cert and --tls-key are PEM files that are read again when they
+change. What flags do not say, the environment variables TANDEM_BUNDLE (files
+and folders, separated by spaces), TANDEM_ADDRESS, TANDEM_KEYS, TANDEM_TLS_CERT
+and TANDEM_TLS_KEY do.
 
 In a container of Vertex AI, SageMaker or Azure Machine Learning, known by
 their environment variables or by the argument serve and a folder
@@ -55,6 +58,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return nil
 	})
 	flags.StringVar(&alone.Address, "address", os.Getenv("TANDEM_ADDRESS"), "host:port to listen on")
+	flags.StringVar(&alone.Access.Keys, "keys", os.Getenv("TANDEM_KEYS"), "folder of API keys")
+	flags.StringVar(&alone.Access.TLSCert, "tls-cert", os.Getenv("TANDEM_TLS_CERT"), "PEM file of the TLS certificate")
+	flags.StringVar(&alone.Access.TLSKey, "tls-key", os.Getenv("TANDEM_TLS_KEY"), "PEM file of its private key")
 	version := flags.Bool("version", false, "print the version")
 	if len(args) > 0 && args[0] == "serve" { // how SageMaker calls an image
 		alone.Called, args = true, args[1:]
@@ -67,6 +73,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return fail(stderr, data.WithHint(fmt.Errorf("unexpected argument %q", flags.Arg(0)), "bundles are named with --bundle; tandem-scorer --help says more"), 2)
 	case err != nil:
 		return fail(stderr, data.WithHint(err, "tandem-scorer --help says more"), 2)
+	case (alone.Access.TLSCert == "") != (alone.Access.TLSKey == ""):
+		return fail(stderr, errors.New("--tls-cert and --tls-key go together"), 2)
 	case *version:
 		fmt.Fprintln(stdout, "tandem-scorer", tandem.Version)
 		return 0

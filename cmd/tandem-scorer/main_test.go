@@ -95,6 +95,8 @@ func TestScorerRefuses(t *testing.T) {
 		{[]string{corpus}, 2, "--bundle"},
 		{[]string{"--bundle", broken}, 1, "broken.tandem"},
 		{[]string{"--bundle", corpus, "--address", "0.0.0.0:0"}, 2, "127.0.0.1"},
+		{[]string{"--bundle", corpus, "--keys", t.TempDir()}, 1, "there is no key in"},
+		{[]string{"--bundle", corpus, "--tls-cert", "x"}, 2, "go together"},
 	} {
 		var said output
 		if code := run(t.Context(), tt.args, io.Discard, &said); code != tt.code || !strings.Contains(said.String(), tt.says) {

@@ -22,6 +22,7 @@ func (s *shared) upCommand() *cobra.Command {
 	}
 	c.Flags().StringVar(&opt.Address, "address", "", "host:port to listen on (default: serve.address of tandem.yaml)")
 	c.Flags().IntVar(&opt.Workers, "workers", 0, "how many processors to train with (0: all)")
+	accessFlags(c, &opt.Access)
 	return c
 }
 
@@ -49,6 +50,7 @@ the port and the routes that the platform has chosen.`,
 		},
 	}
 	c.Flags().StringVar(&alone.Address, "address", "", "host:port to listen on (default 127.0.0.1:8080)")
+	accessFlags(c, &alone.Access)
 	return c
 }
 

@@ -3,13 +3,14 @@ package serve
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"os"
+	"strconv"
 	"time"
 
 	"github.com/tandem-ml/tandem/data"
+	"github.com/tandem-ml/tandem/engineering/keys"
 )
 
 // Alone is a server of bundles without a project: nothing is kept, watched or
@@ -18,6 +19,7 @@ type Alone struct {
 	Bundles []string                         // files and folders, as [Load] takes them; none: the platform's
 	Address string                           // host:port; "": the platform's, or 127.0.0.1:8080
 	Called  bool                             // the program was called as a serving container is, see [DetectPlatform]
+	Access  Access                           // who may ask, and how
 	Logger  *slog.Logger                     // as in [Options]
 	Say     func(format string, args ...any) // told what is served, and where
 	Ready   func(url string)                 // called once the server answers; may be nil
@@ -30,15 +32,18 @@ var ErrNoBundle = errors.New("no bundle to serve")
 // to stop before it stops.
 const notice = 2 * time.Second
 
-// Run serves until ctx ends. Without a platform it binds to loopback only, as
-// [Listen] does.
+// Run serves until ctx ends. Without keys or a platform it binds to loopback
+// only, as [Listen] does.
 func (a Alone) Run(ctx context.Context) error {
 	platform, err := DetectPlatform(os.Getenv, a.Called && len(a.Bundles) == 0)
 	if err != nil {
 		return err
 	}
 	opt := Options{Logger: a.Logger}
-	address, paths, listen := a.Address, a.Bundles, Listen
+	if err := a.Access.Apply(&opt); err != nil {
+		return err
+	}
+	address, paths, listen := a.Address, a.Bundles, a.Access.Listen
 	if platform != nil {
 		opt.Health, opt.Predict, opt.Limits.Notice, opt.Limits.Drain = platform.Health, platform.Predict, notice, 20*time.Second
 		// The platform's word is the last: it calls the port that it has named.
@@ -69,7 +74,7 @@ func (a Alone) Run(ctx context.Context) error {
 	if platform != nil {
 		a.Say("%s: listening on all interfaces, as its containers do", platform.Name)
 	}
-	url := "http://" + reachable(l.Addr())
+	url := server.URL(l.Addr())
 	a.Say("serving %d models on %s; decisions are answered and not kept   (Ctrl-C stops)", len(models), url)
 	if a.Ready != nil {
 		a.Ready(url)
@@ -77,10 +82,50 @@ func (a Alone) Run(ctx context.Context) error {
 	return server.Serve(ctx, l)
 }
 
-// reachable returns the address under which this machine reaches a listener.
-func reachable(a net.Addr) string {
-	if t, ok := a.(*net.TCPAddr); ok && t.IP.IsUnspecified() {
-		return net.JoinHostPort("127.0.0.1", fmt.Sprint(t.Port))
+// Access says who may ask a server, and how. Its zero value is for loopback
+// addresses.
+type Access struct {
+	Keys    string // the folder of keys; "": everybody may ask
+	TLSCert string // PEM files; "": no TLS
+	TLSKey  string
+}
+
+// Listen is the function Listen, or with keys [ListenAnywhere].
+func (a Access) Listen(address string) (net.Listener, error) {
+	if a.Keys == "" {
+		return Listen(address)
 	}
-	return a.String()
+	return ListenAnywhere(address)
+}
+
+// Apply sets the options.
+func (a Access) Apply(opt *Options) error {
+	if a.Keys != "" {
+		ring, err := keys.Open(a.Keys)
+		if err != nil {
+			return err
+		}
+		opt.Keys = ring
+	}
+	if a.TLSCert == "" && a.TLSKey == "" {
+		return nil
+	}
+	c, err := LoadCertificate(a.TLSCert, a.TLSKey)
+	if err != nil {
+		return err
+	}
+	opt.Certificate = c
+	return nil
+}
+
+// URL returns where this machine reaches the server that listens at an address.
+func (s *Server) URL(a net.Addr) string {
+	scheme, host := "http://", a.String()
+	if s.opt.Certificate != nil {
+		scheme = "https://"
+	}
+	if t, ok := a.(*net.TCPAddr); ok && t.IP.IsUnspecified() {
+		host = net.JoinHostPort("127.0.0.1", strconv.Itoa(t.Port))
+	}
+	return scheme + host
 }

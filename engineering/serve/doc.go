@@ -30,8 +30,9 @@
 //
 // # What a stranger can do
 //
-// The server knows no keys, so [Listen] takes loopback addresses only (but in a
-// platform's container, see [DetectPlatform], which lets in whom it wants) and
+// Without keys the server is for this machine: [Listen] takes loopback addresses
+// only (but in a platform's container, see [DetectPlatform], which lets in whom
+// it wants). With [Options].Keys every route but the probes asks for one.
 // [Server.Guard] keeps other web sites from using a browser against it. What
 // one request can ask for is bounded, see [Limits]; memory stays proportional
 // to the body. A panic is answered with 500 and the process lives. Values of
@@ -40,8 +41,7 @@
 //
 // # What it does not do
 //
-// It holds no keys and speaks no TLS. It does not bound how many requests are
-// under way at once. It trains nothing and watches nothing: Options.Decided
+// It does not bound how many requests are under way at once. It trains nothing and watches nothing: Options.Decided
 // and Options.Learned tell those who do.
 //
 // docs/http-api.md shows each route with an example.

@@ -25,7 +25,7 @@ func (s *Server) Guard(bound net.Addr, next http.Handler) http.Handler {
 		switch r.Method {
 		case http.MethodGet, http.MethodHead, http.MethodOptions:
 		default:
-			if !sameOrigin(r.Header, host) {
+			if !sameOrigin(r.Header, schemeOf(r)+host) {
 				s.fail(w, r, refuse(http.StatusForbidden, "origin", "requests that change something must come from this server's own pages or from a program"))
 				return
 			}
@@ -55,16 +55,23 @@ func allowedHosts(bound net.Addr) map[string]bool {
 	return out
 }
 
-// sameOrigin reports whether a request comes from a page of this host or, as
+func schemeOf(r *http.Request) string {
+	if r.TLS != nil {
+		return "https://"
+	}
+	return "http://"
+}
+
+// sameOrigin reports whether a request comes from a page of this origin or, as
 // browsers always send one of these headers, from no browser at all.
-func sameOrigin(h http.Header, host string) bool {
+func sameOrigin(h http.Header, own string) bool {
 	for _, site := range h.Values("Sec-Fetch-Site") {
 		if site != "same-origin" {
 			return false
 		}
 	}
 	for _, origin := range h.Values("Origin") {
-		if origin != "http://"+host {
+		if origin != own {
 			return false
 		}
 	}

@@ -22,10 +22,13 @@ func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
 	}
 	models := []model{}
 	for _, m := range s.Models() {
+		if s.opt.Keys != nil {
+			break // probes bring no key, and strangers need not know
+		}
 		models = append(models, model{m.Project, m.Version, m.Bundle.ID()})
 	}
 	status, word := http.StatusOK, "ready"
-	if len(models) == 0 {
+	if len(*s.models.Load()) == 0 {
 		status, word = http.StatusServiceUnavailable, "no model"
 	}
 	if s.stopping.Load() {

@@ -15,8 +15,8 @@ import (
 	"github.com/tandem-ml/tandem/data"
 )
 
-// ErrNotLoopback says that an address is reachable from other machines, where
-// this server, which knows no keys, must not listen.
+// ErrNotLoopback says that an address is reachable from other machines, where a
+// server that knows no keys must not listen.
 var ErrNotLoopback = errors.New("the address is not a loopback address")
 
 // Listen binds a TCP address of this machine's loopback interface: host:port
@@ -32,7 +32,7 @@ func Listen(address string) (net.Listener, error) {
 	}
 	notLoopback := func() error {
 		return data.WithHint(fmt.Errorf("listen on %q: %w", address, ErrNotLoopback),
-			"the server has no keys, so it answers this machine only: use 127.0.0.1:%s, and a proxy with authentication in front of it for others", port)
+			"a server without keys answers this machine only: use 127.0.0.1:%s, or make keys with tandem keys create and name their folder with --keys", port)
 	}
 	if ip := net.ParseIP(host); !strings.EqualFold(host, "localhost") && (ip == nil || !ip.IsLoopback()) {
 		return nil, notLoopback()
@@ -66,7 +66,15 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		ErrorLog:       slog.NewLogLogger(s.opt.Logger.Handler(), slog.LevelWarn),
 	}
 	done := make(chan error, 1)
-	go func() { done <- server.Serve(l) }()
+	go func() {
+		if c := s.opt.Certificate; c != nil {
+			server.TLSConfig = c.config()
+			server.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: 100}
+			done <- server.ServeTLS(l, "", "")
+			return
+		}
+		done <- server.Serve(l)
+	}()
 	select {
 	case err := <-done:
 		return fmt.Errorf("serve on %s: %w", l.Addr(), err)

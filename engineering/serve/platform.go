@@ -82,8 +82,8 @@ func isFolder(path string) bool {
 }
 
 // ListenAnywhere binds a TCP address that other machines may reach. It is for
-// containers, whose platform lets nobody in who should not be: the server knows
-// no keys.
+// servers with keys, and for containers whose platform lets nobody in who should
+// not be.
 func ListenAnywhere(address string) (net.Listener, error) {
 	l, err := net.Listen("tcp", address)
 	if errors.Is(err, syscall.EADDRINUSE) {

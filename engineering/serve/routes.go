@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/tandem-ml/tandem/data"
+	"github.com/tandem-ml/tandem/engineering/keys"
 )
 
 // route is one path of this package's own.
@@ -19,6 +20,7 @@ type route struct {
 	method string // GET, which allows HEAD, or POST
 	path   string // as net/http.ServeMux writes it; also its name in /metrics
 	serve  http.HandlerFunc
+	scope  keys.Scope // what a key must be good for; "": everybody may ask
 }
 
 func (s *Server) table() []route {
@@ -27,37 +29,37 @@ func (s *Server) table() []route {
 	infer := door{fail: s.failText, takes: noForm, compressed: true}
 	lines := door{fail: s.failMLflow, takes: anyLines}
 	routes := []route{
-		{http.MethodPost, "/v1/score/{project}", s.post(own, s.score)},
-		{http.MethodPost, "/v1/outcomes/{project}", s.post(own, s.outcomes)},
-		{http.MethodGet, "/v1/decisions/{id}", s.get(own, s.decision)},
-		{http.MethodPost, "/invocations", s.post(lines, s.invocations)},
-		{http.MethodGet, "/execution-parameters", s.get(own, s.executionParameters)},
-		{http.MethodPost, "/score", s.post(lines, s.invocations)},
-		{http.MethodGet, "/v1/models", s.get(kserve, s.kserveModels)},
-		{http.MethodGet, "/v1/models/{model}", s.get(kserve, s.kserveModel)},
-		{http.MethodPost, "/v1/models/{model}", s.post(kserve, s.kserveCall)},
-		{http.MethodGet, "/v2", s.get(infer, s.inferServer)},
-		{http.MethodGet, "/v2/health/live", live},
-		{http.MethodGet, "/v2/health/ready", s.ready},
-		{http.MethodPost, "/v2/repository/index", s.post(infer, s.inferIndex)},
-		{http.MethodGet, "/v2/models/{model}", s.get(infer, s.inferModel)},
-		{http.MethodGet, "/v2/models/{model}/ready", s.get(infer, s.inferReady)},
-		{http.MethodPost, "/v2/models/{model}/infer", s.post(infer, s.infer)},
-		{http.MethodGet, "/v2/models/{model}/versions/{version}", s.get(infer, s.inferModel)},
-		{http.MethodGet, "/v2/models/{model}/versions/{version}/ready", s.get(infer, s.inferReady)},
-		{http.MethodPost, "/v2/models/{model}/versions/{version}/infer", s.post(infer, s.infer)},
-		{http.MethodGet, "/ping", s.ping},
-		{http.MethodGet, "/health", s.ping},
-		{http.MethodGet, "/version", version},
-		{http.MethodGet, "/health/live", live},
-		{http.MethodGet, "/health/ready", s.ready},
-		{http.MethodGet, "/metrics", s.metrics.handler().ServeHTTP},
+		{http.MethodPost, "/v1/score/{project}", s.post(own, s.score), keys.Score},
+		{http.MethodPost, "/v1/outcomes/{project}", s.post(own, s.outcomes), keys.Operate},
+		{http.MethodGet, "/v1/decisions/{id}", s.get(own, s.decision), keys.Read},
+		{http.MethodPost, "/invocations", s.post(lines, s.invocations), keys.Score},
+		{http.MethodGet, "/execution-parameters", s.get(own, s.executionParameters), ""},
+		{http.MethodPost, "/score", s.post(lines, s.invocations), keys.Score},
+		{http.MethodGet, "/v1/models", s.get(kserve, s.kserveModels), keys.Score},
+		{http.MethodGet, "/v1/models/{model}", s.get(kserve, s.kserveModel), keys.Score},
+		{http.MethodPost, "/v1/models/{model}", s.post(kserve, s.kserveCall), keys.Score},
+		{http.MethodGet, "/v2", s.get(infer, s.inferServer), ""},
+		{http.MethodGet, "/v2/health/live", live, ""},
+		{http.MethodGet, "/v2/health/ready", s.ready, ""},
+		{http.MethodPost, "/v2/repository/index", s.post(infer, s.inferIndex), keys.Score},
+		{http.MethodGet, "/v2/models/{model}", s.get(infer, s.inferModel), keys.Score},
+		{http.MethodGet, "/v2/models/{model}/ready", s.get(infer, s.inferReady), keys.Score},
+		{http.MethodPost, "/v2/models/{model}/infer", s.post(infer, s.infer), keys.Score},
+		{http.MethodGet, "/v2/models/{model}/versions/{version}", s.get(infer, s.inferModel), keys.Score},
+		{http.MethodGet, "/v2/models/{model}/versions/{version}/ready", s.get(infer, s.inferReady), keys.Score},
+		{http.MethodPost, "/v2/models/{model}/versions/{version}/infer", s.post(infer, s.infer), keys.Score},
+		{http.MethodGet, "/ping", s.ping, ""},
+		{http.MethodGet, "/health", s.ping, ""},
+		{http.MethodGet, "/version", version, ""},
+		{http.MethodGet, "/health/live", live, ""},
+		{http.MethodGet, "/health/ready", s.ready, ""},
+		{http.MethodGet, "/metrics", s.metrics.handler().ServeHTTP, keys.Read},
 	}
 	if s.opt.Predict != "" {
-		routes = append(routes, route{http.MethodPost, s.opt.Predict, s.post(kserve, s.vertexPredict)})
+		routes = append(routes, route{http.MethodPost, s.opt.Predict, s.post(kserve, s.vertexPredict), keys.Score})
 	}
 	if s.opt.Health != "" {
-		routes = append(routes, route{http.MethodGet, s.opt.Health, s.ready})
+		routes = append(routes, route{http.MethodGet, s.opt.Health, s.ready, ""})
 	}
 	return routes
 }
@@ -71,7 +73,7 @@ func (s *Server) mux() http.Handler {
 		if byPath[r.path] == nil {
 			byPath[r.path] = make(map[string]http.Handler)
 		}
-		byPath[r.path][r.method] = r.serve
+		byPath[r.path][r.method] = s.admit(r.scope, r.serve)
 	}
 	for path, methods := range byPath {
 		mux.Handle(path, s.only(methods))
@@ -83,7 +85,7 @@ func (s *Server) mux() http.Handler {
 	mux.HandleFunc("/v2/", noRoute)
 	mux.HandleFunc("/health/", noRoute)
 	if s.opt.Pages != nil {
-		mux.Handle("/", s.only(map[string]http.Handler{http.MethodGet: s.opt.Pages}))
+		mux.Handle("/", s.only(map[string]http.Handler{http.MethodGet: s.admit(keys.Read, s.opt.Pages)}))
 	} else {
 		mux.Handle("/{$}", s.only(map[string]http.Handler{http.MethodGet: http.HandlerFunc(alive)}))
 		mux.HandleFunc("/", noRoute)

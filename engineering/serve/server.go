@@ -84,6 +84,13 @@ type Options struct {
 	// Pages answers GET and HEAD outside the routes of this package. Nil: 404.
 	Pages http.Handler
 
+	// Keys says who may ask for what. Nil: everybody for everything, which is for
+	// loopback addresses and for what stands behind something that knows.
+	Keys Keys
+
+	// Certificate makes the server speak TLS, and only TLS. Nil: it does not.
+	Certificate *Certificate
+
 	// Health and Predict are further paths that a platform chose: for its probe,
 	// and for its predictions in the form of KServe's first protocol, of the only
 	// model. "": none.
@@ -111,7 +118,8 @@ type Server struct {
 	metrics *metrics
 	routes  http.Handler
 
-	stopping atomic.Bool                       // probes are told
+	stopping atomic.Bool // probes are told
+	failures failures
 	models   atomic.Pointer[map[string]*Model] // by project; never changed, only replaced
 	swapping sync.Mutex                        // held by Swap, so that models and metrics agree
 }

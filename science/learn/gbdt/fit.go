@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 
 	"github.com/tandem-ml/tandem/bundle"
 	"github.com/tandem-ml/tandem/bundle/tree"
@@ -104,6 +105,18 @@ func fit(ctx context.Context, t learn.Train, p learn.Params, from *tree.Forest) 
 	if err := errors.Join(s.fits(t.Task, t.X.Cols, t.Categories), s.checkLabels(t.Y, t.W)); err != nil {
 		return nil, err
 	}
+	if s.exact() {
+		if t.Data, err = canonical(ctx, t.Data); err != nil {
+			return nil, err
+		}
+		if t.Valid != nil {
+			valid, err := canonical(ctx, *t.Valid)
+			if err != nil {
+				return nil, err
+			}
+			t.Valid = &valid
+		}
+	}
 	if factors := s.classFactors(t); factors != nil {
 		t.W = weightClasses(factors, t.Y, t.W)
 		if t.Valid != nil {
@@ -146,7 +159,8 @@ type booster struct {
 	margins   [][]float64 // per output, as the next two
 	grad      [][]float64
 	hess      [][]float64
-	noise     []uint64
+	noise     []uint64    // random, per row
+	dither    []uint64    // what rounding adds: noise, or one half
 	inSample  []bool      // rows of the current tree; nil: all
 	scaled    []float64   // their weights over their chances, if these differ; else nil
 	builders  []*builder  // per output
@@ -167,7 +181,7 @@ func newBooster(ctx context.Context, c *crew, t learn.Train, s settings, from *t
 			}
 		}
 	}
-	m, err := newMatrix(ctx, c, t, used, int(s.bins))
+	m, err := newMatrix(ctx, c, t, used, int(s.bins), s.binRows())
 	if err != nil {
 		return nil, err
 	}
@@ -179,6 +193,10 @@ func newBooster(ctx context.Context, c *crew, t learn.Train, s settings, from *t
 		b.grad, b.hess = append(b.grad, large[float64](n)), append(b.hess, large[float64](n))
 	}
 	b.noise = drawNoise(c, n, t.Seed)
+	b.dither = b.noise
+	if s.exact() {
+		b.dither = slices.Repeat([]uint64{oneHalf}, n)
+	}
 	b.grower = grower{s: s, m: m, crew: c, kernel: kernel.Best(), weights: b.w,
 		tokens: large[token](n), scratch: large[token](n), leafOf: large[uint16](n), pool: pool{blocks: len(m.blocks)},
 		monotone: m.directions(s.monotone), groups: m.groupsOf(s.interactions)}

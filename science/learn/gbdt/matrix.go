@@ -40,11 +40,12 @@ func (m *matrix) in(b int) []feature {
 const sampledRows = 200_000
 
 // newMatrix bins the given rows of x: the rows row[0], row[1], ... become rows
-// 0, 1, ... of the matrix.
-func newMatrix(ctx context.Context, c *crew, t learn.Train, row []int, limit int) (*matrix, error) {
+// 0, 1, ... of the matrix. A feature has at most limit bins, which are chosen
+// from at most sampled rows.
+func newMatrix(ctx context.Context, c *crew, t learn.Train, row []int, limit, sampled int) (*matrix, error) {
 	sample := row
-	if len(row) > sampledRows {
-		sample = draw(row, sampledRows, seed.Stream(t.Seed, "gbdt/bins", 0))
+	if len(row) > sampled {
+		sample = draw(row, sampled, seed.Stream(t.Seed, "gbdt/bins", 0))
 	}
 	var weights []float64
 	if t.W != nil {

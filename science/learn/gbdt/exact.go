@@ -87,7 +87,7 @@ func (m *merger) sort(rows []keyed, column int) {
 		m.merge(rows)
 		return
 	}
-	if len(rows) > pieceRows && m.ctx.Err() != nil {
+	if len(rows) > 1<<12 && m.ctx.Err() != nil { // fewer are soon sorted, even by many columns
 		return
 	}
 	pivot := rows[mix(uint64(len(rows)))%uint64(len(rows))].key

@@ -43,13 +43,20 @@ func (Learner) Input() learn.Input { return learn.Raw }
 //
 // The result depends on t, p and nothing else: not on t.Workers, nor on the
 // machine. Without settings that draw rows, features or edges it depends on
-// t.Seed only by rounding noise.
+// t.Seed only by rounding noise, and on the order of the rows likewise.
+//
+// With the setting rounding=nearest, exact mode, it then does not depend on
+// t.Seed at all, and with any settings not on the order of the rows, weighted or
+// not, nor on that of t.Valid. Rows that come k times are as one of weight k, to
+// the last bit; for this the sum of a row's weights must be exact, as sums of
+// whole numbers below 2⁵³ are.
 //
 // Errors: settings that are unknown or out of range, all of them at once;
 // shapes that do not fit; labels other than 0 and 1 in a binary task;
 // [ErrOneClass]; category codes that are not whole numbers; ctx's error.
 //
-// Memory: two to three bytes per value and about 70 per row, besides t.
+// Memory: two to three bytes per value and about 70 per row, besides t; in exact
+// mode another copy of t, and while bins are made 110 bytes per row and worker.
 func (Learner) Fit(ctx context.Context, t learn.Train, p learn.Params) (bundle.Member, error) {
 	if t.Task == bundle.Multiclass {
 		return bundle.Member{}, data.WithHint(errors.New("gbdt: Fit is asked for one output of a multiclass task"), "use FitClasses")
@@ -181,7 +188,7 @@ func newBooster(ctx context.Context, c *crew, t learn.Train, s settings, from *t
 			}
 		}
 	}
-	m, err := newMatrix(ctx, c, t, used, int(s.bins), s.binRows())
+	m, err := newMatrix(ctx, c, t, used, s)
 	if err != nil {
 		return nil, err
 	}

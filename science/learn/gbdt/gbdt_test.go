@@ -436,7 +436,13 @@ func TestCancelledAnywhere(t *testing.T) {
 	valid := table(bundle.Binary, 100, 7)
 	in.Valid = &valid.Data
 	in.Workers = 2
-	p := learn.Params{"trees": 3, "row_fraction": 0.8}
+	for _, rounding := range []string{"stochastic", "nearest"} {
+		cancelAnywhere(t, in, learn.Params{"trees": 3, "row_fraction": 0.8, "rounding": rounding})
+	}
+}
+
+func cancelAnywhere(t *testing.T, in learn.Train, p learn.Params) {
+	t.Helper()
 	for n := 0; ; n++ {
 		c := countdown{context.Background(), make(chan struct{}, n)}
 		for range n {

@@ -98,7 +98,11 @@ func (b *booster) tree(ctx context.Context, k, out int) ([]node, error) {
 	}
 	g.tokens = g.tokens[:n]
 	scale := total.scales(n)
-	sum := tokenize(ctx, b.crew, kernels, g.tokens, rows, grad, hess, b.noise, total.rounding(scale, b.seed, k))
+	rounding := total.rounding(scale, b.seed, k)
+	if b.s.exact() {
+		rounding.Keys = 0
+	}
+	sum := tokenize(ctx, b.crew, kernels, g.tokens, rows, grad, hess, b.dither, rounding)
 	nodes, err := g.grow(ctx, sum, scale, b.features(k), seed.Stream(b.seed, "gbdt/nodes", k).Uint64())
 	if err != nil || len(nodes) < 2 {
 		return nil, err

@@ -15,6 +15,11 @@ func TestConformance(t *testing.T) {
 	learntest.Run(t, gbdt.Learner{}, learntest.Options{WeightTolerance: 0.2, OrderTolerance: 0.2})
 }
 
+func TestConformanceExact(t *testing.T) {
+	t.Parallel()
+	learntest.Run(t, gbdt.Learner{}, learntest.Options{Params: learn.Params{"rounding": "nearest"}}) // order and repetition change nothing
+}
+
 func TestConformanceSampling(t *testing.T) {
 	t.Parallel()
 	// Which rows are drawn depends on their number: order and repetition

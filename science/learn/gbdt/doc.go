@@ -32,6 +32,17 @@
 // over rows are assembly where the processor allows and Go elsewhere, with the
 // same bits (package kernel).
 //
+// # Exact mode
+//
+// Noise decides between splits that are nearly as good, and so does the order in
+// which floating-point sums are added. Both make a model depend a little on the
+// order of the rows, and on whether a row comes twice or weighs two. Where that
+// must not be, the setting rounding=nearest makes the fit begin with the
+// canonical form of the table: its rows in rising order, equal ones as one with
+// the sum of their weights. What has the same canonical form has the same model.
+// Gradients are rounded to the nearest and bins chosen from all rows, so that
+// the seed has no say either.
+//
 // # Words
 //
 //	bin        a range of a feature's values that training does not tell apart

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 
 	"github.com/tandem-ml/tandem/bundle"
 	"github.com/tandem-ml/tandem/bundle/tree"
@@ -42,13 +43,20 @@ func (Learner) Input() learn.Input { return learn.Raw }
 //
 // The result depends on t, p and nothing else: not on t.Workers, nor on the
 // machine. Without settings that draw rows, features or edges it depends on
-// t.Seed only by rounding noise.
+// t.Seed only by rounding noise, and on the order of the rows likewise.
+//
+// With the setting rounding=nearest, exact mode, it then does not depend on
+// t.Seed at all, and with any settings not on the order of the rows, weighted or
+// not, nor on that of t.Valid. Rows that come k times are as one of weight k, to
+// the last bit; for this the sum of a row's weights must be exact, as sums of
+// whole numbers below 2⁵³ are.
 //
 // Errors: settings that are unknown or out of range, all of them at once;
 // shapes that do not fit; labels other than 0 and 1 in a binary task;
 // [ErrOneClass]; category codes that are not whole numbers; ctx's error.
 //
-// Memory: two to three bytes per value and about 70 per row, besides t.
+// Memory: two to three bytes per value and about 70 per row, besides t; in exact
+// mode another copy of t, and while bins are made 110 bytes per row and worker.
 func (Learner) Fit(ctx context.Context, t learn.Train, p learn.Params) (bundle.Member, error) {
 	if t.Task == bundle.Multiclass {
 		return bundle.Member{}, data.WithHint(errors.New("gbdt: Fit is asked for one output of a multiclass task"), "use FitClasses")
@@ -104,6 +112,18 @@ func fit(ctx context.Context, t learn.Train, p learn.Params, from *tree.Forest) 
 	if err := errors.Join(s.fits(t.Task, t.X.Cols, t.Categories), s.checkLabels(t.Y, t.W)); err != nil {
 		return nil, err
 	}
+	if s.exact() {
+		if t.Data, err = canonical(ctx, t.Data); err != nil {
+			return nil, err
+		}
+		if t.Valid != nil {
+			valid, err := canonical(ctx, *t.Valid)
+			if err != nil {
+				return nil, err
+			}
+			t.Valid = &valid
+		}
+	}
 	if factors := s.classFactors(t); factors != nil {
 		t.W = weightClasses(factors, t.Y, t.W)
 		if t.Valid != nil {
@@ -146,7 +166,8 @@ type booster struct {
 	margins   [][]float64 // per output, as the next two
 	grad      [][]float64
 	hess      [][]float64
-	noise     []uint64
+	noise     []uint64    // random, per row
+	dither    []uint64    // what rounding adds: noise, or one half
 	inSample  []bool      // rows of the current tree; nil: all
 	scaled    []float64   // their weights over their chances, if these differ; else nil
 	builders  []*builder  // per output
@@ -167,7 +188,7 @@ func newBooster(ctx context.Context, c *crew, t learn.Train, s settings, from *t
 			}
 		}
 	}
-	m, err := newMatrix(ctx, c, t, used, int(s.bins))
+	m, err := newMatrix(ctx, c, t, used, s)
 	if err != nil {
 		return nil, err
 	}
@@ -179,6 +200,10 @@ func newBooster(ctx context.Context, c *crew, t learn.Train, s settings, from *t
 		b.grad, b.hess = append(b.grad, large[float64](n)), append(b.hess, large[float64](n))
 	}
 	b.noise = drawNoise(c, n, t.Seed)
+	b.dither = b.noise
+	if s.exact() {
+		b.dither = slices.Repeat([]uint64{oneHalf}, n)
+	}
 	b.grower = grower{s: s, m: m, crew: c, kernel: kernel.Best(), weights: b.w,
 		tokens: large[token](n), scratch: large[token](n), leafOf: large[uint16](n), pool: pool{blocks: len(m.blocks)},
 		monotone: m.directions(s.monotone), groups: m.groupsOf(s.interactions)}

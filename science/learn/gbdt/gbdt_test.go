@@ -196,8 +196,8 @@ func margins(f *tree.Forest, x learn.Matrix) []float64 {
 	return out
 }
 
-// A strictly increasing transform moves thresholds but no row: the margins
-// stay the same to the last bit.
+// A strictly increasing transform moves thresholds but no row: nothing else in
+// the forest changes, and the margins stay the same to the last bit.
 func TestIncreasingTransform(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(float64) float64{
@@ -207,15 +207,24 @@ func TestIncreasingTransform(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			in := table(bundle.Binary, 1500, 1)
-			want := margins(mustFit(t, in, nil), in.X)
-			for i := range in.X.Rows {
-				for _, j := range []int{0, 1, 2, 4} {
-					in.X.Row(i)[j] = change(in.X.Row(i)[j])
+			for _, rounding := range []string{"stochastic", "nearest"} {
+				p := learn.Params{"rounding": rounding, "trees": 50}
+				in := table(bundle.Binary, 1500, 1)
+				f := mustFit(t, in, p)
+				want := margins(f, in.X)
+				for i := range in.X.Rows {
+					for _, j := range []int{0, 1, 2, 4} {
+						in.X.Row(i)[j] = change(in.X.Row(i)[j])
+					}
 				}
-			}
-			if got := margins(mustFit(t, in, nil), in.X); !slices.Equal(got, want) {
-				t.Error("margins of the training rows changed")
+				g := mustFit(t, in, p)
+				if got := margins(g, in.X); !slices.Equal(got, want) {
+					t.Errorf("%s: margins of the training rows changed", rounding)
+				}
+				g.Threshold = f.Threshold
+				if fingerprint(t, f) != fingerprint(t, g) {
+					t.Errorf("%s: more than thresholds changed", rounding)
+				}
 			}
 		})
 	}
@@ -427,7 +436,13 @@ func TestCancelledAnywhere(t *testing.T) {
 	valid := table(bundle.Binary, 100, 7)
 	in.Valid = &valid.Data
 	in.Workers = 2
-	p := learn.Params{"trees": 3, "row_fraction": 0.8}
+	for _, rounding := range []string{"stochastic", "nearest"} {
+		cancelAnywhere(t, in, learn.Params{"trees": 3, "row_fraction": 0.8, "rounding": rounding})
+	}
+}
+
+func cancelAnywhere(t *testing.T, in learn.Train, p learn.Params) {
+	t.Helper()
 	for n := 0; ; n++ {
 		c := countdown{context.Background(), make(chan struct{}, n)}
 		for range n {

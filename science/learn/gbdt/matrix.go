@@ -35,16 +35,16 @@ func (m *matrix) in(b int) []feature {
 	return m.features[b*m.perBlock : min((b+1)*m.perBlock, len(m.features))]
 }
 
-// sampledRows is how many rows the bins are chosen from; more would move the
-// edges by less than a bin's width.
+// sampledRows is how many rows the bins are chosen from, but in exact mode; more
+// would move the edges by less than a bin's width.
 const sampledRows = 200_000
 
 // newMatrix bins the given rows of x: the rows row[0], row[1], ... become rows
 // 0, 1, ... of the matrix.
-func newMatrix(ctx context.Context, c *crew, t learn.Train, row []int, limit int) (*matrix, error) {
+func newMatrix(ctx context.Context, c *crew, t learn.Train, row []int, s settings) (*matrix, error) {
 	sample := row
-	if len(row) > sampledRows {
-		sample = draw(row, sampledRows, seed.Stream(t.Seed, "gbdt/bins", 0))
+	if most := s.binRows(); len(row) > most {
+		sample = draw(row, most, seed.Stream(t.Seed, "gbdt/bins", 0))
 	}
 	var weights []float64
 	if t.W != nil {
@@ -58,7 +58,7 @@ func newMatrix(ctx context.Context, c *crew, t learn.Train, row []int, limit int
 	c.each(groups, func(group int) {
 		first := group * groupWidth
 		columns := gather(t.X, sample, first, min(first+groupWidth, t.X.Cols))
-		var s sorter
+		sorter := sorter{ctx: ctx}
 		for k, values := range columns {
 			if ctx.Err() != nil {
 				return
@@ -66,7 +66,7 @@ func newMatrix(ctx context.Context, c *crew, t learn.Train, row []int, limit int
 			if categories := categoriesOf(t, first+k); categories > 0 {
 				found[first+k] = categoryBins(values, weights, categories)
 			} else {
-				found[first+k] = numericBins(&s, values, weights, limit)
+				found[first+k] = numericBins(&sorter, values, weights, int(s.bins))
 			}
 		}
 	})

@@ -22,6 +22,7 @@ var variants = map[string]learn.Params{
 	"growth":            {"growth": "depth"},
 	"monotone":          {"monotone": []int{1, -1, 0, 0, 0}},
 	"interactions":      {"interactions": [][]int{{0, 1}, {1, 2, 3}}},
+	"rounding":          {"rounding": "nearest"},
 }
 
 // No setting lets the number of workers be seen, and none is without effect.
@@ -104,31 +105,31 @@ func TestMonotone(t *testing.T) {
 		for name, p := range map[string]learn.Params{
 			"plain": {}, "lambda": {"lambda": 5, "alpha": 1}, "sampled": {"gradient_fraction": 0.5, "extra_random": 1},
 			"l1": {"objective": "l1"}, "quantile": {"objective": "quantile", "quantile": 0.9},
+			"huber": {"objective": "huber"}, "depth": {"growth": "depth"}, "nearest": {"rounding": "nearest", "row_fraction": 0.8},
 		} {
 			if task == bundle.Binary && p["objective"] != nil {
 				continue
 			}
 			in := table(task, 1500, 13)
 			p["monotone"], p["learning_rate"], p["min_rows"] = sign, 0.3, 3
-			f := mustFit(t, in, p)
+			scorer := tree.NewScorer(mustFit(t, in, p)) // the forest's margins, many at a time
 			rng := seed.Stream(13, "monotone grid", 0)
 			for range 300 {
-				row := slices.Clone(in.X.Row(rng.IntN(in.X.Rows)))
+				row := in.X.Row(rng.IntN(in.X.Rows))
 				for j, s := range sign {
 					if s == 0 {
 						continue
 					}
-					at := row[j]
-					last := math.Inf(-1)
-					for step := range 60 {
-						row[j] = (float64(step) - 25) / 10
-						m := s * f.Margin(row)
-						if m < last {
-							t.Fatalf("%s, %s: margin moves from %g to %g along feature %d, direction %g", task, name, last, m, j, s)
-						}
-						last = m
+					grid, m := slices.Repeat(row, 60), make([]float64, 60)
+					for step := range m {
+						grid[step*len(row)+j] = (float64(step) - 25) / 10
 					}
-					row[j] = at
+					scorer.Margins(m, grid)
+					for step := range m[1:] {
+						if s*m[step+1] < s*m[step] {
+							t.Fatalf("%s, %s: margin moves from %g to %g along feature %d, direction %g", task, name, m[step], m[step+1], j, s)
+						}
+					}
 				}
 			}
 		}

@@ -1,5 +1,7 @@
 package gbdt
 
+import "context"
+
 // sorter sorts keys, with or without a weight to each, and keeps its memory
 // for the next time. Equal keys keep their order.
 //
@@ -8,6 +10,7 @@ package gbdt
 // Digits in which all keys agree are skipped: of numbers that came from single
 // precision these are two of six.
 type sorter struct {
+	ctx                   context.Context // when it is done, sort gives up and leaves no keys; nil: never
 	keys, spareKeys       []uint64
 	weights, spareWeights []float64 // empty: none
 	count                 [digits][1 << digitBits]uint32
@@ -30,6 +33,10 @@ func (s *sorter) sort() {
 		}
 	}
 	for d := range s.count {
+		if s.ctx != nil && s.ctx.Err() != nil {
+			s.keys = s.keys[:0]
+			return
+		}
 		count, shift := &s.count[d], d*digitBits
 		if n == 0 || count[s.keys[0]>>shift&(1<<digitBits-1)] == uint32(n) {
 			continue

@@ -36,6 +36,9 @@ func words() []wordEntry {
 		{Word{"class_weights", []string{"none", "balanced"},
 			"multiclass: balanced gives each class the same total weight; probabilities are then those of the weighted rows"},
 			func(s *settings) *string { return &s.classWeights }},
+		{Word{"rounding", []string{"stochastic", "nearest"},
+			"of gradients to integers; stochastic: at random and right on average; nearest: exact mode, in which the model does not depend on the order of the rows, nor on whether a row comes twice or weighs two, nor, where nothing is drawn, on the seed; takes longer and the memory of the table again"},
+			func(s *settings) *string { return &s.rounding }},
 	}
 }
 

@@ -7,7 +7,7 @@
 //	does a score of 0.2 mean one in five?      [CalibrationError], [Reliability], [LogLoss], [Brier]
 //	is the decision at a threshold right?      [Accuracy], [Count]
 //
-// For numbers there are [RMSE], [MAE] and [R2]. [DeLong] gives the standard
+// For numbers there are [RMSE], [MAE] and [R2], for an order within groups [NDCG]. [DeLong] gives the standard
 // error of an AUC and [DeLongPaired] that of the difference of two models on the
 // same rows, which is far smaller than the two errors taken apart.
 //

@@ -2,6 +2,7 @@ package workflow
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -21,14 +22,16 @@ import (
 type BenchTrainOptions struct {
 	Data, Target  string
 	Test          string // rows to measure on; "": the last fifth of Data
-	Task          string // "multiclass"; "" or "auto": by the target's values
+	Task          string // "multiclass", "ranking"; "" or "auto": by the target's values
+	Group         string // ranking: the column whose equal values, in rows after each other, are a group
 	Trees, Leaves int
 	Threads       int
 	Seed          uint64
 }
 
 // BenchTrained is what one training took, in seconds of wall time, and how good
-// it is: auc and logloss for two classes, logloss for several, rmse for a number.
+// it is: auc and logloss for two classes, logloss for several, rmse for a number,
+// ndcg (of the first ten) for an order.
 type BenchTrained struct {
 	Read    float64  `json:"read_s"`  // until plain columns are in memory
 	Bin     float64  `json:"bin_s"`   // encoding, steps, quantiles, compaction: all that looks at values
@@ -37,30 +40,35 @@ type BenchTrained struct {
 	AUC     *float64 `json:"auc,omitempty"`
 	LogLoss *float64 `json:"logloss,omitempty"`
 	RMSE    *float64 `json:"rmse,omitempty"`
+	NDCG    *float64 `json:"ndcg,omitempty"`
 	PeakMB  float64  `json:"peak_rss_mb"` // of the process; 0 where the system does not tell
 	Threads int      `json:"threads"`
 	Rows    int      `json:"rows"` // of Data
-	Cols    int      `json:"cols"` // without the target
+	Cols    int      `json:"cols"` // without the target and the group
 }
 
 // benchPart is one of the two tables of a measured training.
 type benchPart struct {
 	table  *data.Table
 	target *data.Column
+	groups benchGroups // of a ranking
 }
 
 // BenchTrain trains one booster with a learning rate of 0.1, 255 bins and 20
 // rows in a leaf at least, and measures it on rows that it has not seen.
 func BenchTrain(ctx context.Context, o BenchTrainOptions) (*BenchTrained, error) {
 	start := time.Now()
-	train, err := readBench(ctx, o.Data, o.Target)
+	train, err := readBench(ctx, o.Data, o.Target, o.Group)
 	if err != nil {
 		return nil, err
 	}
 	out := &BenchTrained{Threads: o.Threads, Rows: train.table.Rows(), Cols: len(train.table.Columns) - 1}
+	if o.Group != "" {
+		out.Cols--
+	}
 	var test *benchPart
 	if o.Test != "" {
-		if test, err = readBench(ctx, o.Test, o.Target); err != nil {
+		if test, err = readBench(ctx, o.Test, o.Target, o.Group); err != nil {
 			return nil, err
 		}
 	}
@@ -71,7 +79,7 @@ func BenchTrain(ctx context.Context, o BenchTrainOptions) (*BenchTrained, error)
 	if err != nil {
 		return nil, err
 	}
-	contract := benchContract(train.table, o.Target)
+	contract := benchContract(train.table, o.Target, o.Group)
 	known, err := benchRows(train, &contract, target)
 	if err != nil {
 		return nil, err
@@ -81,16 +89,28 @@ func BenchTrain(ctx context.Context, o BenchTrainOptions) (*BenchTrained, error)
 	for i := range rows {
 		rows[i] = i
 	}
+	groups, err := train.groups.sizes()
+	if err != nil {
+		return nil, err
+	}
+	var unseenGroups []int
 	if test == nil {
 		cut := len(rows) * 4 / 5
+		if o.Group != "" {
+			if groups, unseenGroups, cut, err = cutGroups(groups, cut); err != nil {
+				return nil, err
+			}
+		}
 		unseen = take(known, rows[cut:])
 		rows = rows[:cut]
 	} else if unseen, err = benchRows(test, &contract, target); err != nil {
 		return nil, err
+	} else if unseenGroups, err = test.groups.sizes(); err != nil {
+		return nil, err
 	}
 	plan, categories := plans.Fit(&contract, known.rows, rows, learn.Raw)
 	fit := learn.Train{Task: target.Task, Categories: categories, Seed: o.Seed, Workers: o.Threads,
-		Data: learn.Data{X: plans.Apply(plan, known.rows, rows), Y: known.y[:len(rows)]}}
+		Data: learn.Data{X: plans.Apply(plan, known.rows, rows), Y: known.y[:len(rows)], Groups: groups}}
 	var binned time.Time
 	fit.Progress = func(int, int) {
 		if binned.IsZero() { // the first report comes when the bins are ready
@@ -98,6 +118,9 @@ func BenchTrain(ctx context.Context, o BenchTrainOptions) (*BenchTrained, error)
 		}
 	}
 	params := learn.Params{"trees": o.Trees, "leaves": o.Leaves, "learning_rate": 0.1, "bins": 255, "min_rows": 20}
+	if o.Group != "" {
+		params["objective"] = "lambdarank"
+	}
 	var members []bundle.Member
 	if target.Task == bundle.Multiclass {
 		fit.Classes = len(target.Classes)
@@ -113,7 +136,7 @@ func BenchTrain(ctx context.Context, o BenchTrainOptions) (*BenchTrained, error)
 	for k := range members {
 		members[k].Plan = plan
 	}
-	if err := out.measure(contract, members, target, unseen); err != nil {
+	if err := out.measure(contract, members, target, unseen, unseenGroups); err != nil {
 		return nil, err
 	}
 	out.PeakMB = peakMB()
@@ -121,9 +144,15 @@ func BenchTrain(ctx context.Context, o BenchTrainOptions) (*BenchTrained, error)
 	return out, nil
 }
 
-// target takes the values for two classes, a number, or several classes.
+// target takes the values for two classes, a number, several classes, or how
+// much a row is worth in an order.
 func (o *BenchTrainOptions) target(c *data.Column) (Target, error) {
 	switch {
+	case o.Task == "ranking":
+		if c.Kind != data.Number {
+			return Target{}, Usagef("task ranking needs numbers, but column %q, the target, is a %s", c.Name, c.Kind)
+		}
+		return resolveTarget(c, string(bundle.Regression), "")
 	case o.Task == "multiclass", (o.Task == "" || o.Task == "auto") && c.Kind == data.Category && len(distinct(c, 3)) > 2:
 		return classTarget(c)
 	}
@@ -145,28 +174,88 @@ func WithKernel(b *bundle.Bundle, kernel string) (*bundle.Bundle, error) {
 	return &out, nil
 }
 
-// readBench reads a table and leaves out the rows without a target.
-func readBench(ctx context.Context, source, target string) (*benchPart, error) {
+// readBench reads a table and leaves out the rows without a target. group may
+// be "".
+func readBench(ctx context.Context, source, target, group string) (*benchPart, error) {
 	res, err := ingest.Read(ctx, source, ingest.Options{})
 	if err != nil {
 		return nil, err
 	}
-	if res.Table.Column(target) == nil {
-		return nil, noColumn(res.Table, target)
+	for _, name := range []string{target, group} {
+		if name != "" && res.Table.Column(name) == nil {
+			return nil, noColumn(res.Table, name)
+		}
 	}
 	t, _ := withTarget(res.Table, target)
-	return &benchPart{t, t.Column(target)}, nil
+	p := &benchPart{table: t, target: t.Column(target)}
+	if group != "" {
+		p.groups = benchGroups{res.Table.Column(group), res.Table.Column(target)}
+	}
+	return p, nil
+}
+
+// benchGroups are the columns of a table with all its rows that say which rows
+// are in a group, and which have a target.
+type benchGroups struct{ group, target *data.Column }
+
+// sizes returns how many rows with a target each group has, nil without a group
+// column. It refuses rows without a group, groups whose rows do not follow each
+// other, and targets that are not degrees of relevance.
+func (b benchGroups) sizes() ([]int, error) {
+	if b.group == nil {
+		return nil, nil
+	}
+	sizes, seen, last := []int{}, make(map[string]bool), ""
+	for i := range b.group.Len() {
+		v := b.group.Format(i)
+		switch {
+		case b.group.Missing(i):
+			return nil, data.WithHint(&data.CellError{Row: i + 1, Column: b.group.Name, Err: "has no value, so that the row is in no group"},
+				"fill it in or leave the row out")
+		case len(sizes) > 0 && v == last:
+		case seen[v]:
+			return nil, data.WithHint(&data.CellError{Row: i + 1, Column: b.group.Name, Value: v, Err: "comes back after other groups"},
+				"sort the table by the column: the rows of a group must follow each other")
+		default:
+			seen[v], last = true, v
+			sizes = append(sizes, 0)
+		}
+		if hasTarget(b.target, i) {
+			if y := b.target.Numbers[i]; !(y >= 0 && y <= 31 && y == math.Trunc(y)) {
+				return nil, data.WithHint(&data.CellError{Row: i + 1, Column: b.target.Name, Value: b.target.Format(i), Err: "is not a whole number from 0 to 31"},
+					"the target of a ranking says how much a row is worth, 0 being nothing")
+			}
+			sizes[len(sizes)-1]++
+		}
+	}
+	return slices.DeleteFunc(sizes, func(n int) bool { return n == 0 }), nil
+}
+
+// cutGroups divides groups at the last boundary at or before row cut, but leaves
+// one on each side. It returns the boundary too.
+func cutGroups(sizes []int, cut int) (before, after []int, at int, err error) {
+	if len(sizes) < 2 {
+		return nil, nil, 0, data.WithHint(errors.New("the table has one group only that has a target: none is left to measure on"), "give another table with --test")
+	}
+	n, at := 1, sizes[0]
+	for n < len(sizes)-1 && at+sizes[n] <= cut {
+		at += sizes[n]
+		n++
+	}
+	return sizes[:n], sizes[n:], at, nil
 }
 
 // benchContract takes every column as it is: nothing is looked for, nothing is
 // refused.
-func benchContract(t *data.Table, target string) data.Contract {
+func benchContract(t *data.Table, target, group string) data.Contract {
 	var c data.Contract
 	for _, col := range t.Columns {
 		f := data.Field{Name: col.Name, Kind: col.Kind, Role: data.Feature, Infinite: col.Kind == data.Number}
 		switch {
 		case col.Name == target:
 			f.Role = data.Target
+		case col.Name == group:
+			f.Role = data.Group
 		case col.Kind == data.Text:
 			f.Role = data.Excluded
 		case col.Kind == data.Category:
@@ -193,8 +282,8 @@ func benchRows(p *benchPart, c *data.Contract, target Target) (prepared, error) 
 	return prepared{rows, y}, err
 }
 
-// measure scores the unseen rows.
-func (o *BenchTrained) measure(contract data.Contract, members []bundle.Member, target Target, unseen prepared) error {
+// measure scores the unseen rows; groups are those of a ranking, else nil.
+func (o *BenchTrained) measure(contract data.Contract, members []bundle.Member, target Target, unseen prepared, groups []int) error {
 	m := bundle.Model{Contract: contract, Members: members, Calibration: bundle.Calibration{Method: "identity"}}
 	switch target.Task {
 	case bundle.Multiclass:
@@ -216,6 +305,9 @@ func (o *BenchTrained) measure(contract data.Contract, members []bundle.Member, 
 	}
 	margin, score := make([]float64, unseen.rows.N), make([]float64, unseen.rows.N)
 	model.ScoreRows(margin, score, unseen.rows)
+	if groups != nil {
+		return put(&o.NDCG)(metrics.NDCG(unseen.y, margin, groups, 10))
+	}
 	if target.Task == bundle.Regression {
 		return put(&o.RMSE)(metrics.RMSE(unseen.y, score))
 	}

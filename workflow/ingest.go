@@ -67,7 +67,7 @@ func withTarget(t *data.Table, target string) (*data.Table, int) {
 	c := t.Column(target)
 	keep := make([]int, 0, t.Rows())
 	for i := range t.Rows() {
-		if !c.Missing(i) && !(c.Kind == data.Number && math.IsInf(c.Numbers[i], 0)) {
+		if hasTarget(c, i) {
 			keep = append(keep, i)
 		}
 	}
@@ -75,6 +75,11 @@ func withTarget(t *data.Table, target string) (*data.Table, int) {
 		return t, 0
 	}
 	return t.Gather(keep), t.Rows() - len(keep)
+}
+
+// hasTarget reports whether row i has a value of the target that can be learned.
+func hasTarget(c *data.Column, i int) bool {
+	return !c.Missing(i) && !(c.Kind == data.Number && math.IsInf(c.Numbers[i], 0))
 }
 
 // tellRejects names the first rows that could not be read, and says how many

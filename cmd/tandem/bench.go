@@ -35,7 +35,12 @@ func (s *shared) benchTrainCommand() *cobra.Command {
 		Long: `Train reads FILE, trains one booster (learning rate 0.1, 255 bins, 20 rows in a
 leaf at least) on its first four fifths, or on all of it with --test, and measures
 it on the rest. read_s ends with plain columns in memory; bin_s is all that looks
-at values before the first tree; boost_s is growing.`,
+at values before the first tree; boost_s is growing.
+
+With --task ranking it learns the order of the rows within each group, such as
+the results of one search: the target says how much a row is worth, a whole number
+from 0 to 31, and --group names the column that is the same in the rows of a group,
+which follow each other. A group is not divided between training and measuring.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			switch {
 			case o.Data == "" || o.Target == "":
@@ -44,6 +49,10 @@ at values before the first tree; boost_s is growing.`,
 				return workflow.Usagef("--trees must be 1 or more and --leaves 2 or more")
 			case o.Threads < 1:
 				return workflow.Usagef("--threads must be 1 or more")
+			case (o.Task == "ranking") != (o.Group != ""):
+				return workflow.Usagef("--task ranking and --group COLUMN go together")
+			case o.Group != "" && o.Group == o.Target:
+				return workflow.Usagef("--group and --target are both %q", o.Target)
 			}
 			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(o.Threads))
 			r, err := workflow.BenchTrain(c.Context(), o)
@@ -56,6 +65,8 @@ at values before the first tree; boost_s is growing.`,
 			s.say("%d rows x %d columns, %d trees of %d leaves, %d threads", r.Rows, r.Cols, o.Trees, o.Leaves, r.Threads)
 			s.say("read %.3f s, bin %.3f s, boost %.3f s, all %.3f s; peak %.0f MB", r.Read, r.Bin, r.Boost, r.Total, r.PeakMB)
 			switch {
+			case r.NDCG != nil:
+				s.say("NDCG of the first ten %.6f on groups not trained on", *r.NDCG)
 			case r.RMSE != nil:
 				s.say("RMSE %.6g on rows not trained on", *r.RMSE)
 			case r.AUC == nil:
@@ -70,7 +81,8 @@ at values before the first tree; boost_s is growing.`,
 	f.StringVar(&o.Data, "data", "", "the table to train on")
 	f.StringVar(&o.Target, "target", "", "the column to predict")
 	f.StringVar(&o.Test, "test", "", "the table to measure on, instead of the last fifth of --data")
-	f.StringVar(&o.Task, "task", "auto", "auto, binary, multiclass or regression; auto takes texts of more than two values for classes")
+	f.StringVar(&o.Task, "task", "auto", "auto, binary, multiclass, ranking or regression; auto takes texts of more than two values for classes")
+	f.StringVar(&o.Group, "group", "", "the column that says which rows a ranking puts in order together")
 	f.IntVar(&o.Trees, "trees", o.Trees, "how many trees")
 	f.IntVar(&o.Leaves, "leaves", o.Leaves, "leaves of a tree at most")
 	f.IntVar(&o.Threads, "threads", o.Threads, "how many processors to use")

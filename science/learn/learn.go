@@ -39,6 +39,10 @@ type Data struct {
 	X Matrix
 	Y []float64 // 0 or 1 for binary tasks; the number of the class, from 0, for multiclass ones
 	W []float64 // weights, non-negative; nil: all ones
+	// Groups are the sizes of the groups, such as queries, within which rows are
+	// put in order: the rows of the first group, then those of the second, and so
+	// on. They are for a loss that ranks; nil: none.
+	Groups []int
 }
 
 // Train is the input of one fit. It is read only.

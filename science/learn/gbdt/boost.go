@@ -35,7 +35,7 @@ func (b *booster) boost(ctx context.Context, progress func(done, total int)) ([]
 			}
 		}
 		if grown {
-			if b.valid != nil && b.valid.done(b) {
+			if b.valid != nil && b.valid.done(ctx, b) {
 				break
 			}
 		} else if !again {
@@ -165,6 +165,7 @@ func (b *booster) features(k int) []bool {
 // validation follows the loss on rows that the trees are not fitted to.
 type validation struct {
 	columns   [][]uint8
+	joint     joint // as the booster's, for these rows
 	y, w      []float64
 	margins   [][]float64 // per output
 	best      float64
@@ -173,17 +174,17 @@ type validation struct {
 }
 
 // loss returns what boosting makes smaller, on the validation rows.
-func (v *validation) loss(b *booster) float64 {
-	if b.joint != nil {
-		return b.joint.mean(v.margins, v.y, v.w)
+func (v *validation) loss(ctx context.Context, b *booster) float64 {
+	if v.joint != nil {
+		return v.joint.mean(ctx, b.crew, v.margins, v.y, v.w)
 	}
 	return b.objective.mean(v.margins[0], v.y, v.w)
 }
 
 // done is called after trees were added and reports whether to stop.
-func (v *validation) done(b *booster) bool {
+func (v *validation) done(ctx context.Context, b *booster) bool {
 	v.waited++
-	if loss := v.loss(b); loss < v.best {
+	if loss := v.loss(ctx, b); loss < v.best {
 		v.best, v.waited = loss, 0
 		for out, builder := range b.builders {
 			v.bestTrees[out] = builder.trees()

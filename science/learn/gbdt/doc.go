@@ -4,8 +4,9 @@
 // # Idea
 //
 // For every row the loss (log loss for binary and multiclass tasks, squared
-// error or another for regression) has a gradient g and a hessian h at the current margin. A leaf
-// that holds the rows S best moves their margins by
+// error or another for regression, that of an order within groups for ranking)
+// has a gradient g and a hessian h at the current margin. A leaf that holds the
+// rows S best moves their margins by
 //
 //	value = -G / (H + lambda),   G = sum of g over S,   H = sum of h over S
 //
@@ -62,6 +63,13 @@
 // Categories that were rare or unseen in training go right. Infinities are
 // ordinary values at the ends of the order.
 //
+// # Order within groups
+//
+// With objective lambdarank margins put the rows of each group, such as the
+// results of one search, in order, those of larger labels first. The loss is of
+// pairs of rows, so the gradients of a group are computed together, from its
+// rows in the current order (see Fit).
+//
 // # A small example
 //
 // Four rows x = 1, 2, 3, 4 with labels y = 0, 0, 10, 10, learning rate 1 and
@@ -71,5 +79,5 @@
 //
 // # What it does not do
 //
-// No ranking losses. No bundling of exclusive features.
+// No bundling of exclusive features.
 package gbdt

@@ -41,6 +41,16 @@ func (Learner) Input() learn.Input { return learn.Raw }
 // With the objectives poisson and tweedie the margin is the logarithm of the
 // predicted mean, with l1 and quantile a quantile of the label.
 //
+// The objective lambdarank learns an order instead, of the rows within each of
+// t.Groups: those of larger labels, whole numbers from 0 to 31, get larger
+// margins, which mean nothing across groups and start from 0. A label l counts
+// 2^l-1; the weight of a row multiplies its gradient. What stops early is the
+// NDCG of the first ndcg_at rows of each validation group, averaged over the
+// groups with a label above 0, a group counting with the mean weight of its
+// rows: it is what an order is used for, and the sum of which LambdaRank's
+// gradients are the slopes changes with every order, so that it cannot be
+// followed.
+//
 // The result depends on t, p and nothing else: not on t.Workers, nor on the
 // machine. Without settings that draw rows, features or edges it depends on
 // t.Seed only by rounding noise, and on the order of the rows likewise.
@@ -52,7 +62,8 @@ func (Learner) Input() learn.Input { return learn.Raw }
 // whole numbers below 2⁵³ are.
 //
 // Errors: settings that are unknown or out of range, all of them at once;
-// shapes that do not fit; labels other than 0 and 1 in a binary task;
+// shapes and groups that do not fit; labels other than 0 and 1 in a binary
+// task; labels that cannot be ranked, or have no order to learn;
 // [ErrOneClass]; category codes that are not whole numbers; ctx's error.
 //
 // Memory: two to three bytes per value and about 70 per row, besides t; in exact
@@ -109,7 +120,7 @@ func fit(ctx context.Context, t learn.Train, p learn.Params, from *tree.Forest) 
 	if err := check(t); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(s.fits(t.Task, t.X.Cols, t.Categories), s.checkLabels(t.Y, t.W)); err != nil {
+	if err := errors.Join(s.fits(t.Task, t.X.Cols, t.Categories), s.checkLabels(t.Y, t.W), s.checkGroups(t)); err != nil {
 		return nil, err
 	}
 	if s.exact() {
@@ -237,7 +248,7 @@ func newBooster(ctx context.Context, c *crew, t learn.Train, s settings, from *t
 	if t.Valid == nil || s.earlyStoppingRounds == 0 {
 		return b, nil
 	}
-	b.valid = &validation{y: t.Valid.Y, w: t.Valid.W, bestTrees: make([]int, len(bases))}
+	b.valid = &validation{joint: b.s.joint(t.Task, t.Classes, t.Valid.Groups, t.Valid.Y, t.Valid.W), y: t.Valid.Y, w: t.Valid.W, bestTrees: make([]int, len(bases))}
 	if b.valid.columns, err = m.like(ctx, c, t.Valid.X); err != nil {
 		return nil, err
 	}
@@ -246,17 +257,15 @@ func newBooster(ctx context.Context, c *crew, t learn.Train, s settings, from *t
 		builder.forest.Margins(margin, t.Valid.X.Data)
 		b.valid.margins, b.valid.bestTrees[out] = append(b.valid.margins, margin), b.done
 	}
-	b.valid.best = b.valid.loss(b)
+	b.valid.best = b.valid.loss(ctx, b)
 	return b, nil
 }
 
 // choose sets the objective.
 func (b *booster) choose(t learn.Train) {
-	if t.Task == bundle.Multiclass {
-		b.joint = softmax{t.Classes}
-		return
+	if b.joint = b.s.joint(t.Task, t.Classes, weighty(t.Groups, t.W), b.y, b.w); b.joint == nil {
+		b.objective = b.s.loss(t.Task)
 	}
-	b.objective = b.s.loss(t.Task)
 }
 
 // bases returns the constant margins with the smallest loss, one per output.

@@ -3,6 +3,7 @@ package gbdt
 import (
 	"context"
 
+	"github.com/tandem-ml/tandem/bundle"
 	"github.com/tandem-ml/tandem/bundle/num"
 )
 
@@ -14,8 +15,21 @@ type joint interface {
 	bases(y, w []float64) []float64
 	// gradients sets g and h, per output and row.
 	gradients(ctx context.Context, c *crew, g, h, margins [][]float64, y, w []float64)
-	// mean returns the weighted mean loss as it is reported.
-	mean(margins [][]float64, y, w []float64) float64
+	// mean returns the weighted mean loss as it is reported, or anything once
+	// ctx is done.
+	mean(ctx context.Context, c *crew, margins [][]float64, y, w []float64) float64
+}
+
+// joint returns the loss of that kind which the settings ask for, for rows with
+// these groups, labels and weights; nil: another kind.
+func (s *settings) joint(task bundle.Task, classes int, groups []int, y, w []float64) joint {
+	switch {
+	case task == bundle.Multiclass:
+		return softmax{classes}
+	case s.objective == "lambdarank":
+		return newLambdaRank(s, groups, y, w)
+	}
+	return nil
 }
 
 // softmax is log loss of several classes; labels are their numbers.
@@ -58,7 +72,7 @@ func (o softmax) gradients(ctx context.Context, c *crew, g, h, margins [][]float
 	})
 }
 
-func (o softmax) mean(margins [][]float64, y, w []float64) float64 {
+func (o softmax) mean(_ context.Context, _ *crew, margins [][]float64, y, w []float64) float64 {
 	return average(len(y), w, func(i int) float64 {
 		top := margins[0][i]
 		for _, m := range margins {

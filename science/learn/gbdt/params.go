@@ -36,6 +36,7 @@ type settings struct {
 	alpha, nodeFraction, gradientFraction    float64
 	extraRandom, positiveWeight              float64
 	huberDelta, quantile, tweediePower       float64
+	rankTruncation, rankNorm, ndcgAt         float64
 
 	objective, growth, classWeights string
 	rounding                        string
@@ -91,6 +92,12 @@ func table() []entry {
 			func(s *settings) *float64 { return &s.quantile }},
 		{Param{"tweedie_power", 1.5, 1.01, false, 1.99, false, "objective tweedie: the variance is the mean to this power"},
 			func(s *settings) *float64 { return &s.tweediePower }},
+		{Param{"lambdarank_truncation", 30, 1, false, unbounded, true, "objective lambdarank: a pair of rows counts if one is among so many first of its group"},
+			func(s *settings) *float64 { return &s.rankTruncation }},
+		{Param{"lambdarank_norm", 1, 0, false, 1, true, "objective lambdarank: 1: pairs count less the further apart they are, and groups about alike"},
+			func(s *settings) *float64 { return &s.rankNorm }},
+		{Param{"ndcg_at", 10, 1, false, unbounded, true, "objective lambdarank: early stopping looks at so many first rows of each validation group"},
+			func(s *settings) *float64 { return &s.ndcgAt }},
 		{Param{"bins", 255, 2, false, maxBins, true, "bins of a numeric feature at most, missing not counted"},
 			func(s *settings) *float64 { return &s.bins }},
 		{Param{"early_stopping_rounds", 50, 0, false, 100000, true, "with validation rows: stop when so many trees brought no better loss, and keep the best; 0: keep all trees"},

@@ -27,8 +27,8 @@ type wordEntry struct {
 
 func words() []wordEntry {
 	return []wordEntry{
-		{Word{"objective", []string{"auto", "l2", "l1", "huber", "quantile", "poisson", "tweedie"},
-			"the loss; auto is log loss for binary tasks and l2 for regression; with poisson and tweedie the margin is the logarithm of the mean"},
+		{Word{"objective", []string{"auto", "l2", "l1", "huber", "quantile", "poisson", "tweedie", "lambdarank"},
+			"the loss; auto is log loss for binary tasks and l2 for regression; with poisson and tweedie the margin is the logarithm of the mean; lambdarank puts the rows of each group in order"},
 			func(s *settings) *string { return &s.objective }},
 		{Word{"growth", []string{"leaf", "depth"},
 			"leaf: the split that gains most anywhere comes next; depth: level by level"},

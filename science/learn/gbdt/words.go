@@ -177,6 +177,9 @@ func (s *settings) fits(task bundle.Task, features int, categories []int) error 
 			}
 		}
 	}
+	if s.exact() && s.objective == "lambdarank" {
+		problems = append(problems, data.WithHint(errors.New("gbdt: rounding nearest does not go with objective lambdarank, whose rows depend on the others of their group"), "leave rounding out"))
+	}
 	if s.rowFraction < 1 && s.gradientFraction < 1 {
 		problems = append(problems, errors.New("gbdt: row_fraction and gradient_fraction are both below 1; use one"))
 	}

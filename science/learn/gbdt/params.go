@@ -38,6 +38,7 @@ type settings struct {
 	huberDelta, quantile, tweediePower       float64
 
 	objective, growth, classWeights string
+	perClass                        []float64 // class_weights as a list; nil: the word counts
 	monotone                        []float64 // per column of the table: -1, 0 or 1; nil: no constraints
 	interactions                    [][]int   // columns that may meet on a path; nil: any
 }

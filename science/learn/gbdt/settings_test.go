@@ -230,11 +230,11 @@ func TestContinue(t *testing.T) {
 			first := mustFit(t, half, p)
 			before := fingerprint(t, first)
 			p["trees"] = 25
-			m, err := gbdt.Continue(context.Background(), in, p, first)
+			m, err := gbdt.Continue(context.Background(), in, p, []*tree.Forest{first})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got, want := fingerprint(t, m.Trees), fingerprint(t, whole); got != want {
+			if got, want := fingerprint(t, m[0].Trees), fingerprint(t, whole); got != want {
 				t.Errorf("%s, validated %v: 15 and 25 trees are not the 40 at once", name, validated)
 			}
 			if fingerprint(t, first) != before {
@@ -243,7 +243,7 @@ func TestContinue(t *testing.T) {
 		}
 	}
 	in := table(bundle.Binary, 100, 22)
-	if _, err := gbdt.Continue(context.Background(), in, nil, &tree.Forest{Features: 2, Root: []int32{0}}); err == nil {
+	if _, err := gbdt.Continue(context.Background(), in, nil, []*tree.Forest{{Features: 2, Root: []int32{0}}}); err == nil {
 		t.Error("a forest of two features is continued with five")
 	}
 }

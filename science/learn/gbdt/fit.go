@@ -87,10 +87,11 @@ func one(members []bundle.Member, err error) (bundle.Member, error) {
 //
 // With the same rows, seed and settings, n trees continued by m are the n+m
 // trees of one fit to the last bit, whatever is drawn at random: 60 continued by
-// 40 are 100. That holds with early stopping too, n being the trees that
-// the earlier fit kept. Those it grew beyond its best are gone; they are grown
-// again, and waited for again. With validation rows the forests as they are
-// count as the best so far, so that none of their trees is dropped.
+// 40 are 100. (Of several classes, one that finds no split in a round gets no
+// tree; what counts are the rounds.) That holds with early stopping too, n being
+// the trees that the earlier fit kept: those it grew beyond its best are gone,
+// and are grown and waited for again. With validation rows the forests as they
+// are count as the best so far, so that none of their trees is dropped.
 //
 // It returns an error if from has another number of forests than the task has
 // outputs, or one that is not well formed or has another number of features,

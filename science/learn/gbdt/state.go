@@ -184,11 +184,13 @@ func (r *reader) read(into any) {
 	if r.err != nil {
 		return
 	}
-	n, err := binary.Decode(r.rest, binary.LittleEndian, into)
-	if err != nil {
+	n := binary.Size(into)
+	if n > len(r.rest) {
 		r.err = errCut
 		return
 	}
+	// Decode must not see more: of Go 1.26, it runs beyond the end of a []bool.
+	_, r.err = binary.Decode(r.rest[:n], binary.LittleEndian, into)
 	r.rest = r.rest[n:]
 }
 

@@ -33,7 +33,7 @@ func (b *booster) boost(ctx context.Context, progress func(done, total int)) ([]
 		}
 		idle = 0
 		b.rounds++
-		if b.valid != nil && b.valid.done(b) {
+		if b.valid != nil && b.valid.done(ctx, b) {
 			break
 		}
 		if b.save != nil && b.rounds < trees {
@@ -206,17 +206,17 @@ type stopping struct {
 }
 
 // loss returns what boosting makes smaller, on the validation rows.
-func (v *validation) loss(b *booster) float64 {
+func (v *validation) loss(ctx context.Context, b *booster) float64 {
 	if b.joint != nil {
-		return b.joint.mean(v.margins, v.y, v.w)
+		return b.joint.mean(ctx, b.crew, v.margins, v.y, v.w)
 	}
 	return b.objective.mean(v.margins[0], v.y, v.w)
 }
 
 // done is called after trees were added and reports whether to stop.
-func (v *validation) done(b *booster) bool {
+func (v *validation) done(ctx context.Context, b *booster) bool {
 	v.waited++
-	if loss := v.loss(b); loss < v.best {
+	if loss := v.loss(ctx, b); loss < v.best {
 		v.best, v.waited = loss, 0
 		for out, builder := range b.builders {
 			v.bestTrees[out] = builder.trees()

@@ -266,7 +266,7 @@ func newBooster(ctx context.Context, c *crew, t learn.Train, s settings, from *s
 		b.valid.stopping = *from.stop
 		return b, nil
 	}
-	b.valid.best = b.valid.loss(b)
+	b.valid.best = b.valid.loss(ctx, b)
 	return b, nil
 }
 
@@ -288,7 +288,7 @@ func startAt(ctx context.Context, c *crew, margins []float64, f *tree.Forest, x 
 		values := make([]float64, fillRows*x.Cols)
 		for len(part) > 0 && ctx.Err() == nil {
 			n := min(fillRows, len(part))
-			if rows == nil || len(rows) == x.Rows {
+			if rows == nil {
 				scorer.Margins(part[:n], x.Data[begin*x.Cols:(begin+n)*x.Cols])
 			} else {
 				for i, r := range rows[begin : begin+n] {

@@ -24,8 +24,10 @@ func newBuilder(from *tree.Forest) *builder {
 	b := &builder{forest: f}
 	sets := 0
 	for t := range len(f.Root) - 1 {
-		for _, set := range f.Set[f.Root[t]:f.Root[t+1]] {
-			sets = max(sets, int(set)+1)
+		for n := f.Root[t]; n < f.Root[t+1]; n++ {
+			if f.Left[n] >= 0 { // the set of a leaf has no meaning
+				sets = max(sets, int(f.Set[n])+1)
+			}
 		}
 		b.sets = append(b.sets, sets)
 	}

@@ -15,7 +15,7 @@ type joint interface {
 	// gradients sets g and h, per output and row.
 	gradients(ctx context.Context, c *crew, g, h, margins [][]float64, y, w []float64)
 	// mean returns the weighted mean loss as it is reported.
-	mean(margins [][]float64, y, w []float64) float64
+	mean(ctx context.Context, c *crew, margins [][]float64, y, w []float64) float64
 }
 
 // softmax is log loss of several classes; labels are their numbers.
@@ -58,8 +58,15 @@ func (o softmax) gradients(ctx context.Context, c *crew, g, h, margins [][]float
 	})
 }
 
-func (o softmax) mean(margins [][]float64, y, w []float64) float64 {
+func (o softmax) mean(ctx context.Context, _ *crew, margins [][]float64, y, w []float64) float64 {
+	cancelled := false
 	return average(len(y), w, func(i int) float64 {
+		if i%blockRows == 0 {
+			cancelled = ctx.Err() != nil
+		}
+		if cancelled {
+			return 0 // nobody will look at the mean
+		}
 		top := margins[0][i]
 		for _, m := range margins {
 			top = max(top, m[i])

@@ -67,7 +67,7 @@ func (s *settings) special(name string, v any) (bool, error) {
 			continue
 		}
 		if list, ok := numbers(v); ok && v != nil && name == "class_weights" {
-			s.perClass = list
+			s.perClass = append([]float64{}, list...) // not nil: it was given
 			return true, nil
 		}
 		word, ok := v.(string)

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"runtime"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -28,14 +29,18 @@ func (s *shared) benchCommand() *cobra.Command {
 const kernelHelp = "how trees are scored: avx512, avx2 or portable, with the same bits; the fastest that this processor runs if left out"
 
 func (s *shared) benchTrainCommand() *cobra.Command {
-	o := workflow.BenchTrainOptions{Trees: 100, Leaves: 31, Threads: runtime.GOMAXPROCS(0)}
+	o := workflow.BenchTrainOptions{Trees: 100, Leaves: 31, Threads: runtime.GOMAXPROCS(0), Every: 30 * time.Second}
 	c := &cobra.Command{
 		Use: "train --data FILE --target COLUMN", Args: cobra.NoArgs,
 		Short: "Train one booster and say how long each part of it took",
 		Long: `Train reads FILE, trains one booster (learning rate 0.1, 255 bins, 20 rows in a
 leaf at least) on its first four fifths, or on all of it with --test, and measures
 it on the rest. read_s ends with plain columns in memory; bin_s is all that looks
-at values before the first tree; boost_s is growing.`,
+at values before the first tree; boost_s is growing.
+
+With --checkpoint the state of the training is kept in a file, and a training that
+was interrupted goes on from there when the same command is given again, to the
+same model. The file is removed at the end.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			switch {
 			case o.Data == "" || o.Target == "":
@@ -44,6 +49,8 @@ at values before the first tree; boost_s is growing.`,
 				return workflow.Usagef("--trees must be 1 or more and --leaves 2 or more")
 			case o.Threads < 1:
 				return workflow.Usagef("--threads must be 1 or more")
+			case o.Every < 0:
+				return workflow.Usagef("--checkpoint-every must not be negative")
 			}
 			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(o.Threads))
 			r, err := workflow.BenchTrain(c.Context(), o)
@@ -54,6 +61,9 @@ at values before the first tree; boost_s is growing.`,
 				return s.print(r)
 			}
 			s.say("%d rows x %d columns, %d trees of %d leaves, %d threads", r.Rows, r.Cols, o.Trees, o.Leaves, r.Threads)
+			if r.Resumed > 0 {
+				s.say("went on from %d trees in %s; the times are of the rest", r.Resumed, o.Checkpoint)
+			}
 			s.say("read %.3f s, bin %.3f s, boost %.3f s, all %.3f s; peak %.0f MB", r.Read, r.Bin, r.Boost, r.Total, r.PeakMB)
 			switch {
 			case r.RMSE != nil:
@@ -75,6 +85,8 @@ at values before the first tree; boost_s is growing.`,
 	f.IntVar(&o.Leaves, "leaves", o.Leaves, "leaves of a tree at most")
 	f.IntVar(&o.Threads, "threads", o.Threads, "how many processors to use")
 	f.Uint64Var(&o.Seed, "seed", 0, "the seed of everything random")
+	f.StringVar(&o.Checkpoint, "checkpoint", "", "keep the state of the training in this file, and go on from it if it is there")
+	f.DurationVar(&o.Every, "checkpoint-every", o.Every, "how often the state is written at most")
 	return c
 }
 

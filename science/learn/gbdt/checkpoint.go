@@ -123,6 +123,8 @@ func (k Checkpoint) read(id identity) (*state, error) {
 	}
 	found, err := decodeHeader(header)
 	switch {
+	case errors.Is(err, errForeign):
+		return nil, data.WithHint(err, "name another file for the state")
 	case err != nil:
 		return nil, data.WithHint(err, "remove it, and training begins anew")
 	case found.Settings != id.Settings:

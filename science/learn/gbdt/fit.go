@@ -32,7 +32,8 @@ func (Learner) Input() learn.Input { return learn.Raw }
 // The member has Trees set: Base is the log odds (binary) or mean (regression)
 // of the labels, or as the objective has it; Cover is the weight of the
 // training rows; thresholds are values of the features. It may hold fewer trees than asked for, even none: boosting
-// stops when no split improves the loss, and with t.Valid and
+// stops when no split improves the loss, a hundred rounds in a row where it
+// depends on what is drawn, and with t.Valid and
 // early_stopping_rounds above 0 when the loss there (log loss, or rmse) no
 // longer falls, keeping the trees up to its minimum. Rows of weight 0 are as if
 // they were absent.
@@ -57,9 +58,9 @@ func (Learner) Fit(ctx context.Context, t learn.Train, p learn.Params) (bundle.M
 }
 
 // FitClasses is [Learner.Fit] for multiclass tasks: member k has the margins of
-// class k, of which [num.Softmax] makes probabilities. Each iteration grows a
-// tree for each class, all from the probabilities before it, so "trees" is
-// the number of trees of each. A member's Base is the logarithm of the class's
+// class k, of which [num.Softmax] makes probabilities. Each round grows a
+// tree for each class that has a split, all from the probabilities before it;
+// "trees" is the number of rounds. A member's Base is the logarithm of the class's
 // share. [ErrOneClass] says that training rows have no row of some class.
 //
 // Method: Friedman, Annals of Statistics 29(5), 2001, algorithm 6, with the

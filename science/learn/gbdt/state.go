@@ -115,18 +115,21 @@ func (s *state) encode(of identity) []byte {
 	return append(out, sum[:]...)
 }
 
-var errCut = errors.New("is cut short")
+var (
+	errCut     = errors.New("is cut short")
+	errForeign = errors.New("is not the state of a fit")
+)
 
 // decodeHeader reads the beginning of a state.
 func decodeHeader(src []byte) (identity, error) {
+	if len(src) < len(stateMagic) || string(src[:len(stateMagic)]) != stateMagic {
+		return identity{}, errForeign
+	}
 	var h stateHeader
 	if _, err := binary.Decode(src, binary.LittleEndian, &h); err != nil {
 		return identity{}, errCut
 	}
-	switch {
-	case string(h.Magic[:]) != stateMagic:
-		return identity{}, errors.New("is not the state of a fit")
-	case h.Version != stateVersion || h.Learned != learned:
+	if h.Version != stateVersion || h.Learned != learned {
 		return identity{}, errors.New("was written by another version of Tandem")
 	}
 	return h.Identity, nil

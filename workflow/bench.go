@@ -27,6 +27,11 @@ type BenchTrainOptions struct {
 	Trees, Leaves int
 	Threads       int
 	Seed          uint64
+
+	// Checkpoint is a file for the state of the training, which goes on from it
+	// if it is there, and removes it when it has ended; "": none.
+	Checkpoint string
+	Every      time.Duration // between two writes of Checkpoint at least
 }
 
 // BenchTrained is what one training took, in seconds of wall time, and how good
@@ -43,8 +48,9 @@ type BenchTrained struct {
 	NDCG    *float64 `json:"ndcg,omitempty"`
 	PeakMB  float64  `json:"peak_rss_mb"` // of the process; 0 where the system does not tell
 	Threads int      `json:"threads"`
-	Rows    int      `json:"rows"` // of Data
-	Cols    int      `json:"cols"` // without the target and the group
+	Rows    int      `json:"rows"`                    // of Data
+	Cols    int      `json:"cols"`                    // without the target and the group
+	Resumed int      `json:"resumed_trees,omitempty"` // trees that a checkpoint had; the times are of the others
 }
 
 // benchPart is one of the two tables of a measured training.
@@ -112,9 +118,9 @@ func BenchTrain(ctx context.Context, o BenchTrainOptions) (*BenchTrained, error)
 	fit := learn.Train{Task: target.Task, Categories: categories, Seed: o.Seed, Workers: o.Threads,
 		Data: learn.Data{X: plans.Apply(plan, known.rows, rows), Y: known.y[:len(rows)], Groups: groups}}
 	var binned time.Time
-	fit.Progress = func(int, int) {
+	fit.Progress = func(done, _ int) {
 		if binned.IsZero() { // the first report comes when the bins are ready
-			binned = time.Now()
+			binned, out.Resumed = time.Now(), done
 		}
 	}
 	params := learn.Params{"trees": o.Trees, "leaves": o.Leaves, "learning_rate": 0.1, "bins": 255, "min_rows": 20}
@@ -124,8 +130,14 @@ func BenchTrain(ctx context.Context, o BenchTrainOptions) (*BenchTrained, error)
 	var members []bundle.Member
 	if target.Task == bundle.Multiclass {
 		fit.Classes = len(target.Classes)
+	}
+	keep := o.checkpoint()
+	switch {
+	case o.Checkpoint != "":
+		members, err = keep.Fit(ctx, fit, params)
+	case target.Task == bundle.Multiclass:
 		members, err = gbdt.Learner{}.FitClasses(ctx, fit, params)
-	} else {
+	default:
 		members = make([]bundle.Member, 1)
 		members[0], err = gbdt.Learner{}.Fit(ctx, fit, params)
 	}
@@ -141,7 +153,24 @@ func BenchTrain(ctx context.Context, o BenchTrainOptions) (*BenchTrained, error)
 	}
 	out.PeakMB = peakMB()
 	out.Total = time.Since(start).Seconds()
+	if o.Checkpoint != "" {
+		if err := keep.Remove(); err != nil {
+			return nil, err
+		}
+	}
 	return out, nil
+}
+
+// checkpoint writes no more often than every o.Every, by the clock.
+func (o *BenchTrainOptions) checkpoint() gbdt.Checkpoint {
+	last := time.Now()
+	return gbdt.Checkpoint{Path: o.Checkpoint, Due: func(int) bool {
+		due := time.Since(last) >= o.Every
+		if due {
+			last = time.Now()
+		}
+		return due
+	}}
 }
 
 // target takes the values for two classes, a number, several classes, or how

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"runtime"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -28,7 +29,7 @@ func (s *shared) benchCommand() *cobra.Command {
 const kernelHelp = "how trees are scored: avx512, avx2 or portable, with the same bits; the fastest that this processor runs if left out"
 
 func (s *shared) benchTrainCommand() *cobra.Command {
-	o := workflow.BenchTrainOptions{Trees: 100, Leaves: 31, Threads: runtime.GOMAXPROCS(0)}
+	o := workflow.BenchTrainOptions{Trees: 100, Leaves: 31, Threads: runtime.GOMAXPROCS(0), Every: 30 * time.Second}
 	c := &cobra.Command{
 		Use: "train --data FILE --target COLUMN", Args: cobra.NoArgs,
 		Short: "Train one booster and say how long each part of it took",
@@ -40,7 +41,11 @@ at values before the first tree; boost_s is growing.
 With --task ranking it learns the order of the rows within each group, such as
 the results of one search: the target says how much a row is worth, a whole number
 from 0 to 31, and --group names the column that is the same in the rows of a group,
-which follow each other. A group is not divided between training and measuring.`,
+which follow each other. A group is not divided between training and measuring.
+
+With --checkpoint the state of the training is kept in a file, and a training that
+was interrupted goes on from there when the same command is given again, to the
+same model. The file is removed at the end.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			switch {
 			case o.Data == "" || o.Target == "":
@@ -53,6 +58,8 @@ which follow each other. A group is not divided between training and measuring.`
 				return workflow.Usagef("--task ranking and --group COLUMN go together")
 			case o.Group != "" && o.Group == o.Target:
 				return workflow.Usagef("--group and --target are both %q", o.Target)
+			case o.Every < 0:
+				return workflow.Usagef("--checkpoint-every must not be negative")
 			}
 			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(o.Threads))
 			r, err := workflow.BenchTrain(c.Context(), o)
@@ -63,6 +70,9 @@ which follow each other. A group is not divided between training and measuring.`
 				return s.print(r)
 			}
 			s.say("%d rows x %d columns, %d trees of %d leaves, %d threads", r.Rows, r.Cols, o.Trees, o.Leaves, r.Threads)
+			if r.Resumed > 0 {
+				s.say("went on from %d trees in %s; the times are of the rest", r.Resumed, o.Checkpoint)
+			}
 			s.say("read %.3f s, bin %.3f s, boost %.3f s, all %.3f s; peak %.0f MB", r.Read, r.Bin, r.Boost, r.Total, r.PeakMB)
 			switch {
 			case r.NDCG != nil:
@@ -87,6 +97,8 @@ which follow each other. A group is not divided between training and measuring.`
 	f.IntVar(&o.Leaves, "leaves", o.Leaves, "leaves of a tree at most")
 	f.IntVar(&o.Threads, "threads", o.Threads, "how many processors to use")
 	f.Uint64Var(&o.Seed, "seed", 0, "the seed of everything random")
+	f.StringVar(&o.Checkpoint, "checkpoint", "", "keep the state of the training in this file, and go on from it if it is there")
+	f.DurationVar(&o.Every, "checkpoint-every", o.Every, "how often the state is written at most")
 	return c
 }
 

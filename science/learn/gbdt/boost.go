@@ -8,47 +8,47 @@ import (
 	"github.com/tandem-ml/tandem/science/learn/gbdt/internal/kernel"
 )
 
-// boost grows the trees, one for each output at a time, and returns a forest
-// for each.
+// patience is after how many rounds in a row without a tree boosting stops,
+// where the next round might draw rows or features that have one. It may not
+// depend on how many trees are asked for: see [Continue].
+const patience = 100
+
+// boost grows the trees, round by round, and returns a forest for each output.
 func (b *booster) boost(ctx context.Context, progress func(done, total int)) ([]*tree.Forest, error) {
-	trees, outputs := int(b.s.trees), len(b.margins)
+	trees := int(b.s.trees)
 	again := b.rows != nil || b.s.featureFraction < 1 || b.s.nodeFraction < 1 || b.s.extraRandom == 1
 	if progress != nil {
-		progress(0, trees) // the bins are ready
+		progress(b.rounds, trees) // the bins are ready
 	}
-	for k := range trees {
-		if b.joint != nil {
-			b.joint.gradients(ctx, b.crew, b.grad, b.hess, b.margins, b.y, b.w)
+	for idle := 0; b.rounds < trees; {
+		grown, err := b.round(ctx, idle)
+		if err != nil {
+			return nil, err
 		}
-		grown := false
-		for out := range outputs {
-			nodes, err := b.tree(ctx, (b.done+k)*outputs+out, out)
-			if err != nil {
+		if !grown {
+			if idle++; !again || idle == patience {
+				break // the next trees would see the same gradients and choices
+			}
+			continue
+		}
+		idle = 0
+		b.rounds++
+		if b.valid != nil && b.valid.done(ctx, b) {
+			break
+		}
+		if b.save != nil && b.rounds < trees {
+			if err := b.save(ctx, b); err != nil {
 				return nil, err
 			}
-			if len(nodes) > 1 {
-				grown = true
-				b.builders[out].add(nodes, b.grower.m)
-				if b.valid != nil {
-					walk(ctx, b.crew, nodes, b.valid.columns, b.valid.margins[out], nil)
-				}
-			}
-		}
-		if grown {
-			if b.valid != nil && b.valid.done(ctx, b) {
-				break
-			}
-		} else if !again {
-			break // the next trees would see the same gradients and choices
 		}
 		if progress != nil {
-			progress(k+1, trees)
+			progress(b.rounds, trees)
 		}
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	forests := make([]*tree.Forest, outputs)
+	forests := make([]*tree.Forest, len(b.builders))
 	for out, builder := range b.builders {
 		n := builder.trees()
 		if b.valid != nil {
@@ -59,7 +59,39 @@ func (b *booster) boost(ctx context.Context, progress func(done, total int)) ([]
 	return forests, nil
 }
 
-// tree grows tree k, one of an output, and moves the output's margins. A tree
+// round grows a tree for each output and reports whether any found something
+// to gain. idle is how many rounds before it did not.
+//
+// What is drawn for a tree depends on the seed, on how many trees there are and
+// on idle, and on nothing else that happened before. So a forest is all that
+// [Continue] has to know to draw what an uninterrupted fit draws.
+func (b *booster) round(ctx context.Context, idle int) (grown bool, err error) {
+	if b.joint != nil {
+		b.joint.gradients(ctx, b.crew, b.grad, b.hess, b.margins, b.y, b.w)
+	}
+	trees := 0
+	for _, builder := range b.builders {
+		trees += builder.trees()
+	}
+	outputs := len(b.builders)
+	for out, builder := range b.builders {
+		nodes, err := b.tree(ctx, trees*outputs+out+idle<<40, out)
+		if err != nil {
+			return false, err
+		}
+		if len(nodes) > 1 {
+			grown = true
+			builder.add(nodes, b.grower.m)
+			if b.valid != nil {
+				walk(ctx, b.crew, nodes, b.valid.columns, b.valid.margins[out], nil)
+			}
+		}
+	}
+	return grown, ctx.Err()
+}
+
+// tree grows a tree of an output and moves the output's margins. k is the number
+// of the streams that it draws from. A tree
 // of one node means that there was nothing to gain; the margins are then
 // unchanged.
 func (b *booster) tree(ctx context.Context, k, out int) ([]node, error) {
@@ -107,7 +139,7 @@ func (b *booster) tree(ctx context.Context, k, out int) ([]node, error) {
 	if err != nil || len(nodes) < 2 {
 		return nil, err
 	}
-	g.settle(nodes, b.objective, grad, hess, margin, b.y, g.weights)
+	g.settle(ctx, nodes, b.objective, grad, hess, margin, b.y, g.weights)
 	if b.inSample != nil {
 		columns := make([][]uint8, len(g.m.features))
 		for i := range columns {
@@ -126,7 +158,7 @@ func part(w []float64, begin, end int) []float64 {
 	return w[begin:end]
 }
 
-// sample draws the rows that tree k is fitted to; nil: all. e is the extent of
+// sample draws the rows that the tree of streams k is fitted to; nil: all. e is the extent of
 // all rows.
 func (b *booster) sample(k int, e extent, grad, hess []float64) []uint32 {
 	if b.rows == nil {
@@ -146,7 +178,7 @@ func (b *booster) sample(k int, e extent, grad, hess []float64) []uint32 {
 	return rows
 }
 
-// features draws the features that tree k may use.
+// features draws the features that the tree of streams k may use.
 func (b *booster) features(k int) []bool {
 	n := len(b.grower.m.features)
 	allowed, all := make([]bool, n), make([]int, n)
@@ -164,13 +196,18 @@ func (b *booster) features(k int) []bool {
 
 // validation follows the loss on rows that the trees are not fitted to.
 type validation struct {
-	columns   [][]uint8
-	joint     joint // as the booster's, for these rows
-	y, w      []float64
-	margins   [][]float64 // per output
-	best      float64
-	bestTrees []int // per output
-	waited    int   // how often trees were added since
+	stopping
+	columns [][]uint8
+	joint   joint // as the booster's, for these rows
+	y, w    []float64
+	margins [][]float64 // per output
+}
+
+// stopping is how far early stopping is.
+type stopping struct {
+	best      float64 // the smallest loss so far
+	bestTrees []int   // and how many trees each output had then
+	waited    int     // rounds since
 }
 
 // loss returns what boosting makes smaller, on the validation rows.

@@ -1,6 +1,7 @@
 package gbdt
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -24,7 +25,7 @@ const (
 
 // check refuses what Fit cannot learn from. Rows and features are counted
 // from 1 in messages.
-func check(t learn.Train) error {
+func check(ctx context.Context, c *crew, t learn.Train) error {
 	switch {
 	case t.Task != bundle.Binary && t.Task != bundle.Regression && t.Task != bundle.Multiclass:
 		return data.WithHint(fmt.Errorf("gbdt: task is %q", t.Task), "gbdt learns %q, %q and %q", bundle.Binary, bundle.Regression, bundle.Multiclass)
@@ -36,14 +37,14 @@ func check(t learn.Train) error {
 	if t.Categories != nil && len(t.Categories) != t.X.Cols {
 		return fmt.Errorf("gbdt: %d counts of categories for %d features", len(t.Categories), t.X.Cols)
 	}
-	if err := checkData(t, t.Data, "training"); err != nil {
+	if err := checkData(ctx, c, t, t.Data, "training"); err != nil {
 		return err
 	}
 	if t.Valid != nil {
 		if t.Valid.X.Cols != t.X.Cols {
 			return fmt.Errorf("gbdt: %d features in validation, %d in training", t.Valid.X.Cols, t.X.Cols)
 		}
-		if err := checkData(t, *t.Valid, "validation"); err != nil {
+		if err := checkData(ctx, c, t, *t.Valid, "validation"); err != nil {
 			return err
 		}
 	}
@@ -56,11 +57,7 @@ func check(t learn.Train) error {
 	return nil
 }
 
-func checkData(t learn.Train, d learn.Data, which string) error {
-	classes := t.Classes
-	if t.Task == bundle.Binary {
-		classes = 2
-	}
+func checkData(ctx context.Context, c *crew, t learn.Train, d learn.Data, which string) error {
 	x := d.X
 	switch {
 	case x.Rows == 0:
@@ -74,7 +71,40 @@ func checkData(t learn.Train, d learn.Data, which string) error {
 	case d.W != nil && len(d.W) != x.Rows:
 		return fmt.Errorf("gbdt: %d %s weights for %d rows", len(d.W), which, x.Rows)
 	}
-	for i, y := range d.Y {
+	problems := make([]error, (x.Rows+blockRows-1)/blockRows)
+	c.blocks(x.Rows, func(begin, end int) {
+		if ctx.Err() == nil {
+			problems[begin/blockRows] = checkRows(t, d, which, begin, end)
+		}
+	})
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	for _, err := range problems {
+		if err != nil {
+			return err // of the first row that has one
+		}
+	}
+	if d.W != nil && !slices.ContainsFunc(d.W, func(w float64) bool { return w > 0 }) {
+		return fmt.Errorf("gbdt: all %s weights are 0", which)
+	}
+	return nil
+}
+
+// checkRows checks the labels, weights and category codes of rows begin..end-1.
+func checkRows(t learn.Train, d learn.Data, which string, begin, end int) error {
+	classes := t.Classes
+	if t.Task == bundle.Binary {
+		classes = 2
+	}
+	var codes []int // columns of categories
+	for j, n := range t.Categories {
+		if n > 0 {
+			codes = append(codes, j)
+		}
+	}
+	for i := begin; i < end; i++ {
+		y := d.Y[i]
 		if classes > 0 && !(y >= 0 && y < float64(classes) && y == math.Trunc(y)) {
 			return fmt.Errorf("gbdt: label of %s row %d is %g, must be a whole number from 0 to %d", which, i+1, y, classes-1)
 		}
@@ -82,21 +112,13 @@ func checkData(t learn.Train, d learn.Data, which string) error {
 			return data.WithHint(fmt.Errorf("gbdt: label of %s row %d is %g", which, i+1, y),
 				"labels are finite and at most %g; leave the row out or rescale the target", maxMagnitude)
 		}
-	}
-	total := 0.0
-	for i, w := range d.W {
-		if !(w >= 0 && w <= maxMagnitude) {
+		if w := weight(d.W, i); !(w >= 0 && w <= maxMagnitude) {
 			return data.WithHint(fmt.Errorf("gbdt: weight of %s row %d is %g", which, i+1, w),
 				"weights are from 0 to %g; 0 leaves the row out", maxMagnitude)
 		}
-		total += w
-	}
-	if d.W != nil && total == 0 {
-		return fmt.Errorf("gbdt: all %s weights are 0", which)
-	}
-	for j, n := range t.Categories {
-		for i := 0; n > 0 && i < x.Rows; i++ {
-			if code := x.Data[i*x.Cols+j]; code < 0 || code == code && code != math.Trunc(code) || math.IsInf(code, 0) {
+		row := d.X.Row(i)
+		for _, j := range codes {
+			if code := row[j]; code < 0 || code == code && code != math.Trunc(code) || math.IsInf(code, 0) {
 				return data.WithHint(fmt.Errorf("gbdt: category code of %s row %d, feature %d, is %g", which, i+1, j+1, code),
 					"codes are whole numbers from 0, or NaN where the category is missing")
 			}

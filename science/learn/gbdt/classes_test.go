@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"math"
 	"strings"
 	"testing"
@@ -120,6 +121,92 @@ func TestClassesByAnyNumberOfWorkers(t *testing.T) {
 		if !bytes.Equal(got.Bytes(), want) {
 			t.Errorf("%d workers: another model", workers)
 		}
+	}
+}
+
+// Class weights, balanced or written out, are weights of rows.
+func TestClassWeights(t *testing.T) {
+	t.Parallel()
+	for _, task := range []bundle.Task{bundle.Binary, bundle.Multiclass} {
+		in := patchy(task, 800, 6)
+		valid := patchy(task, 300, 7)
+		in.Valid = &valid.Data
+		var mass [3]float64
+		total := 0.0
+		for i, label := range in.Y {
+			mass[int(label)] += in.W[i]
+			total += in.W[i]
+		}
+		classes := max(2, in.Classes)
+		balanced := make([]float64, classes)
+		for k := range balanced {
+			balanced[k] = total / (float64(classes) * mass[k])
+		}
+		for _, c := range []struct {
+			setting any
+			factors []float64
+		}{
+			{"balanced", balanced}, {balanced, balanced}, {[]any{3, 1, 0.5}[:classes], []float64{3, 1, 0.5}}, {[]int{1, 1, 1}[:classes], []float64{1, 1, 1}},
+		} {
+			weighed := in
+			weigh := func(d learn.Data) learn.Data {
+				w := make([]float64, len(d.Y))
+				for i, label := range d.Y {
+					w[i] = d.W[i] * c.factors[int(label)]
+				}
+				d.W = w
+				return d
+			}
+			weighed.Data = weigh(in.Data)
+			heavy := weigh(valid.Data)
+			weighed.Valid = &heavy
+			p := learn.Params{"trees": 15}
+			got, want := fingerprints(t, fitAny(t, in, with(p, "class_weights", c.setting))), fingerprints(t, fitAny(t, weighed, p))
+			if got != want {
+				t.Errorf("%s, class_weights %v: %s, with the weights written out %s", task, c.setting, got, want)
+			}
+		}
+	}
+}
+
+func TestClassWeightsRefused(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		task bundle.Task
+		p    learn.Params
+		want string
+	}{
+		{bundle.Binary, learn.Params{"class_weights": []float64{1}}, "1 numbers for 2 classes"},
+		{bundle.Binary, learn.Params{"class_weights": []float64{}}, "0 numbers for 2 classes"},
+		{bundle.Multiclass, learn.Params{"class_weights": []float64{1, 2}}, "2 numbers for 3 classes"},
+		{bundle.Multiclass, learn.Params{"class_weights": []float64{1, -2, 1}}, "is -2 for class 1"},
+		{bundle.Multiclass, learn.Params{"class_weights": []float64{0, 2, 1}}, "is 0 for class 0"},
+		{bundle.Multiclass, learn.Params{"class_weights": []float64{1, 2, nan}}, "is NaN for class 2"},
+		{bundle.Multiclass, learn.Params{"class_weights": []float64{1, 2, inf}}, "is +Inf for class 2"},
+		{bundle.Multiclass, learn.Params{"class_weights": []any{1, "2", 3}}, "must be one of none, balanced"},
+		{bundle.Multiclass, learn.Params{"class_weights": "even"}, "is even, must be one of none, balanced"},
+		{bundle.Regression, learn.Params{"class_weights": "balanced"}, "has no classes"},
+		{bundle.Regression, learn.Params{"class_weights": []float64{1, 1}}, "has no classes"},
+		{bundle.Binary, learn.Params{"class_weights": "balanced", "positive_weight": 2}, "use one"},
+	} {
+		in := patchy(c.task, 200, 8)
+		var err error
+		if c.task == bundle.Multiclass {
+			_, err = gbdt.Learner{}.FitClasses(context.Background(), in, c.p)
+		} else {
+			_, err = gbdt.Learner{}.Fit(context.Background(), in, c.p)
+		}
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s %v: error %v, want %q", c.task, c.p, err, c.want)
+		}
+	}
+	// Weights so small that nothing of a class remains.
+	in := patchy(bundle.Binary, 200, 8)
+	for i := range in.W {
+		in.W[i] = 5e-324
+	}
+	if _, err := (gbdt.Learner{}).Fit(context.Background(), in, learn.Params{"class_weights": []float64{1, 0.1}}); !errors.Is(err, gbdt.ErrOneClass) {
+		t.Errorf("a class without weight: error %v", err)
 	}
 }
 

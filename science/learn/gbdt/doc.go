@@ -52,6 +52,8 @@
 //	histogram  per feature and bin, the sums of gradients and hessians
 //	token      one row's place in the list of rows: its number and its gradient
 //	cover      the weight of the training rows in a node
+//	round      what grows one tree for each output
+//	state      a fit between two rounds
 //
 // # Missing values, categories, infinities
 //

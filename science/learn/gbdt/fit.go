@@ -33,7 +33,8 @@ func (Learner) Input() learn.Input { return learn.Raw }
 // The member has Trees set: Base is the log odds (binary) or mean (regression)
 // of the labels, or as the objective has it; Cover is the weight of the
 // training rows; thresholds are values of the features. It may hold fewer trees than asked for, even none: boosting
-// stops when no split improves the loss, and with t.Valid and
+// stops when no split improves the loss, a hundred rounds in a row where it
+// depends on what is drawn, and with t.Valid and
 // early_stopping_rounds above 0 when the loss there (log loss, or rmse) no
 // longer falls, keeping the trees up to its minimum. Rows of weight 0 are as if
 // they were absent.
@@ -72,13 +73,13 @@ func (Learner) Fit(ctx context.Context, t learn.Train, p learn.Params) (bundle.M
 	if t.Task == bundle.Multiclass {
 		return bundle.Member{}, data.WithHint(errors.New("gbdt: Fit is asked for one output of a multiclass task"), "use FitClasses")
 	}
-	return one(fit(ctx, t, p, nil))
+	return one(fit(ctx, t, p, nil, nil))
 }
 
 // FitClasses is [Learner.Fit] for multiclass tasks: member k has the margins of
-// class k, of which [num.Softmax] makes probabilities. Each iteration grows a
-// tree for each class, all from the probabilities before it, so "trees" is
-// the number of trees of each. A member's Base is the logarithm of the class's
+// class k, of which [num.Softmax] makes probabilities. Each round grows a
+// tree for each class that has a split, all from the probabilities before it;
+// "trees" is the number of rounds. A member's Base is the logarithm of the class's
 // share. [ErrOneClass] says that training rows have no row of some class.
 //
 // Method: Friedman, Annals of Statistics 29(5), 2001, algorithm 6, with the
@@ -87,7 +88,7 @@ func (Learner) FitClasses(ctx context.Context, t learn.Train, p learn.Params) ([
 	if t.Task != bundle.Multiclass {
 		return nil, data.WithHint(fmt.Errorf("gbdt: FitClasses is asked for a task %q", t.Task), "use Fit")
 	}
-	return fit(ctx, t, p, nil)
+	return fit(ctx, t, p, nil, nil)
 }
 
 // one returns the only member of a fit with one output.
@@ -98,29 +99,59 @@ func one(members []bundle.Member, err error) (bundle.Member, error) {
 	return members[0], nil
 }
 
-// Continue is [Learner.Fit] that goes on from the forest of an earlier fit with
-// the same features: it grows up to "trees" further ones, and the result holds
-// both. The rows, weights and settings may be others; the base stays the
-// forest's. With the same rows, seed and settings, 60 trees continued by 40 are
-// 100 trees to the last bit.
+// Continue is a fit that goes on from the forests of an earlier one with the
+// same features: one forest for binary tasks and regression, one for each class
+// for multiclass tasks. It grows up to "trees" further trees for each, and the
+// members hold both. The rows, weights and settings may be others; the bases
+// stay those of the forests.
 //
-// It returns an error if from has another number of features, and those of Fit.
-func Continue(ctx context.Context, t learn.Train, p learn.Params, from *tree.Forest) (bundle.Member, error) {
-	if from.Features != t.X.Cols {
-		return bundle.Member{}, fmt.Errorf("gbdt: the forest to continue has %d features, the table %d", from.Features, t.X.Cols)
+// With the same rows, seed and settings, n trees continued by m are the n+m
+// trees of one fit to the last bit, whatever is drawn at random: 60 continued by
+// 40 are 100. (Of several classes, one that finds no split in a round gets no
+// tree; what counts are the rounds.) That holds with early stopping too, n being
+// the trees that the earlier fit kept: those it grew beyond its best are gone,
+// and are grown and waited for again. With validation rows the forests as they
+// are count as the best so far, so that none of their trees is dropped.
+//
+// It returns an error if from has another number of forests than the task has
+// outputs, or one that is not well formed or has another number of features,
+// and those of Fit.
+func Continue(ctx context.Context, t learn.Train, p learn.Params, from []*tree.Forest) ([]bundle.Member, error) {
+	if outputs := max(1, t.Classes); len(from) != outputs {
+		return nil, fmt.Errorf("gbdt: %d forests to continue, the task has %d outputs", len(from), outputs)
 	}
-	return one(fit(ctx, t, p, from))
+	for out, f := range from {
+		switch {
+		case f == nil:
+			return nil, fmt.Errorf("gbdt: forest %d to continue is nil", out)
+		case f.Features != t.X.Cols:
+			return nil, fmt.Errorf("gbdt: the forest to continue has %d features, the table %d", f.Features, t.X.Cols)
+		}
+		if err := f.Check(); err != nil {
+			return nil, fmt.Errorf("gbdt: forest %d to continue: %w", out, err)
+		}
+	}
+	return fit(ctx, t, p, &state{forests: from}, nil)
 }
 
-func fit(ctx context.Context, t learn.Train, p learn.Params, from *tree.Forest) ([]bundle.Member, error) {
+// fit goes on from a state, nil: from the beginning, and keeps its own in a
+// checkpoint, nil: nowhere.
+func fit(ctx context.Context, t learn.Train, p learn.Params, from *state, keep *Checkpoint) ([]bundle.Member, error) {
 	s, err := parse(p)
 	if err != nil {
 		return nil, err
 	}
-	if err := check(t); err != nil {
+	workers := t.Workers
+	if workers <= 0 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	c := newCrew(workers)
+	defer c.close()
+	if err := check(ctx, c, t); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(s.fits(t.Task, t.X.Cols, t.Categories), s.checkLabels(t.Y, t.W), s.checkGroups(t)); err != nil {
+	err = errors.Join(s.fits(t.Task, t.X.Cols, t.Categories), s.fitClasses(t.Task, t.Classes), s.checkLabels(t.Y, t.W), s.checkGroups(t))
+	if err != nil {
 		return nil, err
 	}
 	if s.exact() {
@@ -135,6 +166,12 @@ func fit(ctx context.Context, t learn.Train, p learn.Params, from *tree.Forest) 
 			t.Valid = &valid
 		}
 	}
+	var save func(context.Context, *booster) error
+	if keep != nil {
+		if from, save, err = keep.open(ctx, c, t, s); err != nil {
+			return nil, err
+		}
+	}
 	if factors := s.classFactors(t); factors != nil {
 		t.W = weightClasses(factors, t.Y, t.W)
 		if t.Valid != nil {
@@ -142,17 +179,15 @@ func fit(ctx context.Context, t learn.Train, p learn.Params, from *tree.Forest) 
 			valid.W = weightClasses(factors, valid.Y, valid.W)
 			t.Valid = &valid
 		}
+		if err := checkClasses(t.Y, t.W, len(factors)); err != nil { // a product may be 0
+			return nil, err
+		}
 	}
-	workers := t.Workers
-	if workers <= 0 {
-		workers = runtime.GOMAXPROCS(0)
-	}
-	c := newCrew(workers)
-	defer c.close()
 	b, err := newBooster(ctx, c, t, s, from)
 	if err != nil {
 		return nil, err
 	}
+	b.save = save
 	forests, err := b.boost(ctx, t.Progress)
 	if err != nil {
 		return nil, err
@@ -177,20 +212,24 @@ type booster struct {
 	margins   [][]float64 // per output, as the next two
 	grad      [][]float64
 	hess      [][]float64
-	noise     []uint64    // random, per row
-	dither    []uint64    // what rounding adds: noise, or one half
-	inSample  []bool      // rows of the current tree; nil: all
-	scaled    []float64   // their weights over their chances, if these differ; else nil
-	builders  []*builder  // per output
-	done      int         // trees that the forest to continue has
-	valid     *validation // nil: none
+	noise     []uint64                              // random, per row
+	dither    []uint64                              // what rounding adds: noise, or one half
+	inSample  []bool                                // rows of the current tree; nil: all
+	scaled    []float64                             // their weights over their chances, if these differ; else nil
+	builders  []*builder                            // per output
+	rounds    int                                   // that have grown trees
+	valid     *validation                           // nil: none
+	save      func(context.Context, *booster) error // called after a round; nil: nothing is kept
 }
 
-func newBooster(ctx context.Context, c *crew, t learn.Train, s settings, from *tree.Forest) (*booster, error) {
+func newBooster(ctx context.Context, c *crew, t learn.Train, s settings, from *state) (*booster, error) {
 	b := &booster{s: s, seed: t.Seed, crew: c}
 	used := make([]int, 0, t.X.Rows) // rows of t in use
 	b.y = make([]float64, 0, t.X.Rows)
 	for i := range t.X.Rows {
+		if i%blockRows == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
 		if weight(t.W, i) > 0 {
 			used = append(used, i)
 			b.y = append(b.y, t.Y[i])
@@ -205,7 +244,10 @@ func newBooster(ctx context.Context, c *crew, t learn.Train, s settings, from *t
 	}
 	n := len(used)
 	b.choose(t)
-	bases := b.bases()
+	bases := b.bases(ctx)
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	for range bases {
 		b.margins = append(b.margins, large[float64](n))
 		b.grad, b.hess = append(b.grad, large[float64](n)), append(b.hess, large[float64](n))
@@ -232,33 +274,70 @@ func newBooster(ctx context.Context, c *crew, t learn.Train, s settings, from *t
 		b.grower.weights = b.scaled
 	}
 	for out, base := range bases {
-		start := from
-		if start == nil {
-			start = &tree.Forest{Features: t.X.Cols, Base: base, Root: []int32{0}}
+		start := &tree.Forest{Features: t.X.Cols, Base: base + 0, Root: []int32{0}} // -0 becomes 0: sums never are -0
+		if from != nil {
+			start = from.forests[out]
 		}
 		b.builders = append(b.builders, newBuilder(start))
-		b.done = len(start.Root) - 1
-		for i, r := range used {
-			b.margins[out][i] = start.Base
-			if b.done > 0 {
-				b.margins[out][i] = start.Margin(t.X.Row(r))
-			}
+		if err := startAt(ctx, c, b.margins[out], start, t.X, used); err != nil {
+			return nil, err
 		}
+	}
+	if from != nil {
+		b.rounds = from.rounds
 	}
 	if t.Valid == nil || s.earlyStoppingRounds == 0 {
 		return b, nil
 	}
-	b.valid = &validation{joint: b.s.joint(t.Task, t.Classes, t.Valid.Groups, t.Valid.Y, t.Valid.W), y: t.Valid.Y, w: t.Valid.W, bestTrees: make([]int, len(bases))}
+	b.valid = &validation{joint: s.joint(t.Task, t.Classes, t.Valid.Groups, t.Valid.Y, t.Valid.W), y: t.Valid.Y, w: t.Valid.W}
 	if b.valid.columns, err = m.like(ctx, c, t.Valid.X); err != nil {
 		return nil, err
 	}
-	for out, builder := range b.builders {
+	for _, builder := range b.builders {
 		margin := make([]float64, t.Valid.X.Rows)
-		builder.forest.Margins(margin, t.Valid.X.Data)
-		b.valid.margins, b.valid.bestTrees[out] = append(b.valid.margins, margin), b.done
+		if err := startAt(ctx, c, margin, &builder.forest, t.Valid.X, nil); err != nil {
+			return nil, err
+		}
+		b.valid.margins, b.valid.bestTrees = append(b.valid.margins, margin), append(b.valid.bestTrees, builder.trees())
+	}
+	if from != nil && from.stop != nil {
+		b.valid.stopping = *from.stop
+		return b, nil
 	}
 	b.valid.best = b.valid.loss(ctx, b)
 	return b, nil
+}
+
+// startAt sets margins to those that a forest gives the rows, nil for all, of
+// x: the same bits as tree by tree.
+func startAt(ctx context.Context, c *crew, margins []float64, f *tree.Forest, x learn.Matrix, rows []int) error {
+	var scorer *tree.Scorer
+	if len(f.Root) > 1 {
+		scorer = tree.NewScorer(f)
+	}
+	c.blocks(len(margins), func(begin, end int) {
+		part := margins[begin:end]
+		if scorer == nil {
+			for i := range part {
+				part[i] = f.Base
+			}
+			return
+		}
+		values := make([]float64, fillRows*x.Cols)
+		for len(part) > 0 && ctx.Err() == nil {
+			n := min(fillRows, len(part))
+			if rows == nil {
+				scorer.Margins(part[:n], x.Data[begin*x.Cols:(begin+n)*x.Cols])
+			} else {
+				for i, r := range rows[begin : begin+n] {
+					copy(values[i*x.Cols:], x.Row(r))
+				}
+				scorer.Margins(part[:n], values[:n*x.Cols])
+			}
+			part, begin = part[n:], begin+n
+		}
+	})
+	return ctx.Err()
 }
 
 // choose sets the objective.
@@ -269,28 +348,30 @@ func (b *booster) choose(t learn.Train) {
 }
 
 // bases returns the constant margins with the smallest loss, one per output.
-func (b *booster) bases() []float64 {
+func (b *booster) bases(ctx context.Context) []float64 {
 	if b.joint != nil {
 		return b.joint.bases(b.y, b.w)
 	}
-	return []float64{b.objective.base(b.y, b.w)}
+	return []float64{b.objective.base(ctx, b.y, b.w)}
 }
 
 // classFactors returns by what the weights of rows are multiplied, per class;
 // nil: by nothing.
 func (s *settings) classFactors(t learn.Train) []float64 {
 	switch {
-	case t.Task == bundle.Binary && s.positiveWeight != 1:
+	case s.perClass != nil:
+		return s.perClass
+	case s.positiveWeight != 1 && t.Task == bundle.Binary:
 		return []float64{1, s.positiveWeight}
-	case t.Task == bundle.Multiclass && s.classWeights == "balanced":
-		factors := make([]float64, t.Classes)
+	case s.classWeights == "balanced":
+		factors := make([]float64, max(2, t.Classes))
 		total := 0.0
 		for i, label := range t.Y {
 			factors[int(label)] += weight(t.W, i)
 			total += weight(t.W, i)
 		}
 		for k, mass := range factors {
-			factors[k] = total / float64(float64(t.Classes)*mass)
+			factors[k] = total / float64(float64(len(factors))*mass)
 		}
 		return factors
 	}

@@ -22,8 +22,14 @@ func newBuilder(from *tree.Forest) *builder {
 	f.Set, f.Value, f.Cover = slices.Clone(f.Set), slices.Clone(f.Value), slices.Clone(f.Cover)
 	f.Sets = slices.Clone(f.Sets)
 	b := &builder{forest: f}
-	for range len(f.Root) - 1 {
-		b.sets = append(b.sets, len(f.Sets)) // first is never asked for fewer trees than these
+	sets := 0
+	for t := range len(f.Root) - 1 {
+		for n := f.Root[t]; n < f.Root[t+1]; n++ {
+			if f.Left[n] >= 0 { // the set of a leaf has no meaning
+				sets = max(sets, int(f.Set[n])+1)
+			}
+		}
+		b.sets = append(b.sets, sets)
 	}
 	return b
 }

@@ -72,8 +72,15 @@ func (o softmax) gradients(ctx context.Context, c *crew, g, h, margins [][]float
 	})
 }
 
-func (o softmax) mean(_ context.Context, _ *crew, margins [][]float64, y, w []float64) float64 {
+func (o softmax) mean(ctx context.Context, _ *crew, margins [][]float64, y, w []float64) float64 {
+	cancelled := false
 	return average(len(y), w, func(i int) float64 {
+		if i%blockRows == 0 {
+			cancelled = ctx.Err() != nil
+		}
+		if cancelled {
+			return 0 // nobody will look at the mean
+		}
 		top := margins[0][i]
 		for _, m := range margins {
 			top = max(top, m[i])

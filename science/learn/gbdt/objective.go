@@ -1,6 +1,7 @@
 package gbdt
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -14,7 +15,7 @@ import (
 // objective is a loss: what boosting makes smaller.
 type objective interface {
 	// base returns the constant margin with the smallest loss.
-	base(y, w []float64) float64
+	base(ctx context.Context, y, w []float64) float64
 	// gradients sets g and h to the first and second derivative of each row's
 	// loss by its margin. w is nil or, as the other slices, as long as g.
 	gradients(k kernel.Set, g, h, margin, y, w []float64)
@@ -78,7 +79,7 @@ func average(n int, w []float64, f func(i int) float64) float64 {
 // logistic is log loss with labels 0 and 1; the margin is the log odds.
 type logistic struct{}
 
-func (logistic) base(y, w []float64) float64 {
+func (logistic) base(_ context.Context, y, w []float64) float64 {
 	positive, negative := 0.0, 0.0
 	for i, label := range y {
 		if label == 1 {
@@ -109,7 +110,7 @@ func (logistic) mean(margin, y, w []float64) float64 {
 // squared is half the squared error; what is reported is its root mean (rmse).
 type squared struct{}
 
-func (squared) base(y, w []float64) float64 {
+func (squared) base(_ context.Context, y, w []float64) float64 {
 	return average(len(y), w, func(i int) float64 { return y[i] })
 }
 
@@ -132,7 +133,7 @@ func (squared) mean(margin, y, w []float64) float64 {
 // everywhere: a leaf value is then a step that cannot overshoot.
 type huber struct{ delta float64 }
 
-func (huber) base(y, w []float64) float64 { return squared{}.base(y, w) }
+func (huber) base(ctx context.Context, y, w []float64) float64 { return squared{}.base(ctx, y, w) }
 
 func (o huber) gradients(_ kernel.Set, g, h, margin, y, w []float64) {
 	for i, m := range margin {
@@ -157,12 +158,12 @@ type absolute struct{ quantile float64 }
 
 func (o absolute) level() float64 { return o.quantile }
 
-func (o absolute) base(y, w []float64) float64 {
+func (o absolute) base(ctx context.Context, y, w []float64) float64 {
 	list := make([]residual, len(y))
 	for i := range y {
 		list[i] = residual{y[i], weight(w, i)}
 	}
-	return quantileOf(list, o.quantile)
+	return quantileOf(ctx, list, o.quantile)
 }
 
 func (o absolute) gradients(_ kernel.Set, g, h, margin, y, w []float64) {
@@ -192,7 +193,9 @@ type poisson struct{}
 // grow by a large factor, along which the curvature grows too.
 var caution = num.Exp(0.7)
 
-func (poisson) base(y, w []float64) float64 { return num.Log(squared{}.base(y, w)) }
+func (poisson) base(ctx context.Context, y, w []float64) float64 {
+	return num.Log(squared{}.base(ctx, y, w))
+}
 
 func (poisson) gradients(_ kernel.Set, g, h, margin, y, w []float64) {
 	for i, m := range margin {
@@ -210,7 +213,7 @@ func (poisson) mean(margin, y, w []float64) float64 {
 // Statistics 36, 2018); the margin is the logarithm of the mean.
 type tweedie struct{ power float64 }
 
-func (tweedie) base(y, w []float64) float64 { return poisson{}.base(y, w) }
+func (tweedie) base(ctx context.Context, y, w []float64) float64 { return poisson{}.base(ctx, y, w) }
 
 func (o tweedie) gradients(_ kernel.Set, g, h, margin, y, w []float64) {
 	for i, m := range margin {

@@ -53,7 +53,7 @@ func TestObjectives(t *testing.T) {
 				t.Fatalf("%s: row of label %g at margin %g: gradient %g, slope %g, hessian %g", name, y[i], m[i], g[i], slope*w[i], h[i])
 			}
 		}
-		base := o.base(y, w)
+		base := o.base(context.Background(), y, w)
 		if name == "huber" {
 			continue // starts from the mean, which is nearly its minimum
 		}
@@ -84,7 +84,7 @@ func TestQuantileOf(t *testing.T) {
 		for i, v := range c.values {
 			list = append(list, residual{v, weight(c.weights, i)})
 		}
-		if got := quantileOf(list, c.q); got != c.want {
+		if got := quantileOf(context.Background(), list, c.q); got != c.want {
 			t.Errorf("%g-quantile of %v with weights %v is %g, want %g", c.q, c.values, c.weights, got, c.want)
 		}
 	}
@@ -135,7 +135,7 @@ func TestObjectivesTrain(t *testing.T) {
 		if name == "quantile" && math.Abs(below-0.8) > 0.06 {
 			t.Errorf("%g of the labels are at or below their 0.8-quantile", below)
 		}
-		if want := (squared{}).base(test.Y, nil); (name == "poisson" || name == "tweedie") && math.Abs(mean/want-1) > 0.05 {
+		if want := (squared{}).base(context.Background(), test.Y, nil); (name == "poisson" || name == "tweedie") && math.Abs(mean/want-1) > 0.05 {
 			t.Errorf("%s: mean prediction %g, mean label %g", name, mean, want)
 		}
 	}

@@ -40,6 +40,7 @@ type settings struct {
 
 	objective, growth, classWeights string
 	rounding                        string
+	perClass                        []float64 // class_weights as a list; nil: the word counts
 	monotone                        []float64 // per column of the table: -1, 0 or 1; nil: no constraints
 	interactions                    [][]int   // columns that may meet on a path; nil: any
 }

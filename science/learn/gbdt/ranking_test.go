@@ -181,11 +181,11 @@ func TestRankingContinues(t *testing.T) {
 	p["trees"] = 5
 	from := mustFit(t, in, p)
 	p["trees"] = 7
-	m, err := gbdt.Continue(context.Background(), in, p, from)
+	m, err := gbdt.Continue(context.Background(), in, p, []*tree.Forest{from})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Equal(encode(t, m.Trees), encode(t, want)) {
+	if !bytes.Equal(encode(t, m[0].Trees), encode(t, want)) {
 		t.Error("5 trees continued by 7 are not 12 trees")
 	}
 }

@@ -1,7 +1,6 @@
 package gbdt_test
 
 import (
-	"context"
 	"math"
 	"slices"
 	"testing"
@@ -10,7 +9,6 @@ import (
 	"github.com/tandem-ml/tandem/bundle/tree"
 	"github.com/tandem-ml/tandem/data/seed"
 	"github.com/tandem-ml/tandem/science/learn"
-	"github.com/tandem-ml/tandem/science/learn/gbdt"
 )
 
 // variants are settings that change how trees grow.
@@ -208,43 +206,5 @@ func TestGradientFraction(t *testing.T) {
 	test := table(bundle.Binary, 4000, 19)
 	if got, full := loss(in.Task, margins(f, test.X), test.Y), loss(in.Task, margins(all, test.X), test.Y); got > full*1.05 {
 		t.Errorf("the loss on other rows is %g, with all rows %g", got, full)
-	}
-}
-
-// A fit that is continued is the fit that was not interrupted.
-func TestContinue(t *testing.T) {
-	t.Parallel()
-	for name, p := range map[string]learn.Params{
-		"plain": {}, "sampled": {"row_fraction": 0.7, "feature_fraction": 0.6, "node_fraction": 0.8},
-		"by gradient": {"gradient_fraction": 0.5},
-	} {
-		for _, validated := range []bool{false, true} {
-			in := table(bundle.Binary, 1500, 20)
-			if validated {
-				valid := table(bundle.Binary, 700, 21)
-				in.Valid = &valid.Data
-			}
-			p["trees"], p["early_stopping_rounds"] = 40, 100
-			whole := mustFit(t, in, p)
-			p["trees"] = 15
-			half := learn.Train{Task: in.Task, Data: in.Data, Categories: in.Categories}
-			first := mustFit(t, half, p)
-			before := fingerprint(t, first)
-			p["trees"] = 25
-			m, err := gbdt.Continue(context.Background(), in, p, first)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got, want := fingerprint(t, m.Trees), fingerprint(t, whole); got != want {
-				t.Errorf("%s, validated %v: 15 and 25 trees are not the 40 at once", name, validated)
-			}
-			if fingerprint(t, first) != before {
-				t.Errorf("%s: the forest to continue was changed", name)
-			}
-		}
-	}
-	in := table(bundle.Binary, 100, 22)
-	if _, err := gbdt.Continue(context.Background(), in, nil, &tree.Forest{Features: 2, Root: []int32{0}}); err == nil {
-		t.Error("a forest of two features is continued with five")
 	}
 }

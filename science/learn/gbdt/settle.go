@@ -1,6 +1,9 @@
 package gbdt
 
-import "slices"
+import (
+	"context"
+	"slices"
+)
 
 // sumRows is how many rows' gradients are added before they join a leaf's sum.
 // It fixes the order of these floating-point sums, so it may not depend on the
@@ -18,7 +21,7 @@ type pair struct{ g, h float64 }
 // row in the order of memory.
 //
 // An objective that is a leveller sets values by level instead.
-func (g *grower) settle(nodes []node, o objective, grad, hess, margin, y, w []float64) {
+func (g *grower) settle(ctx context.Context, nodes []node, o objective, grad, hess, margin, y, w []float64) {
 	var leaves []*node
 	for i := range nodes {
 		if nodes[i].left == 0 {
@@ -64,7 +67,7 @@ func (g *grower) settle(nodes []node, o objective, grad, hess, margin, y, w []fl
 		}
 	}
 	if q, ok := o.(leveller); ok {
-		g.level(leaves, q.level(), margin, y, w)
+		g.level(ctx, leaves, q.level(), margin, y, w)
 	}
 	for k, leaf := range leaves {
 		values[k] = leaf.value

@@ -34,7 +34,7 @@ func words() []wordEntry {
 			"leaf: the split that gains most anywhere comes next; depth: level by level"},
 			func(s *settings) *string { return &s.growth }},
 		{Word{"class_weights", []string{"none", "balanced"},
-			"multiclass: balanced gives each class the same total weight; probabilities are then those of the weighted rows"},
+			"binary and multiclass: balanced gives each class the same total weight; or a list of factors above 0 on the weights of rows, one for each class from 0 on; probabilities are then those of the weighted rows"},
 			func(s *settings) *string { return &s.classWeights }},
 		{Word{"rounding", []string{"stochastic", "nearest"},
 			"of gradients to integers; stochastic: at random and right on average; nearest: exact mode, in which the model does not depend on the order of the rows, nor on whether a row comes twice or weighs two, nor, where nothing is drawn, on the seed; takes longer and the memory of the table again"},
@@ -68,6 +68,10 @@ func (s *settings) special(name string, v any) (bool, error) {
 	for _, w := range words() {
 		if w.Name != name {
 			continue
+		}
+		if list, ok := numbers(v); ok && v != nil && name == "class_weights" {
+			s.perClass = append([]float64{}, list...) // not nil: it was given
+			return true, nil
 		}
 		word, ok := v.(string)
 		if !ok || !slices.Contains(w.Words, word) {
@@ -151,6 +155,32 @@ func lists(v any) ([][]int, bool) {
 		groups = append(groups, group)
 	}
 	return groups, true
+}
+
+// maxFactor is how much class_weights may multiply a weight by.
+const maxFactor = unbounded
+
+// fitClasses reports what of class_weights does not suit the task.
+func (s *settings) fitClasses(task bundle.Task, classes int) error {
+	if task == bundle.Binary {
+		classes = 2
+	}
+	weighed := s.perClass != nil || s.classWeights != "none"
+	switch {
+	case weighed && task != bundle.Binary && task != bundle.Multiclass:
+		return data.WithHint(fmt.Errorf("gbdt: setting %q for a task %q, which has no classes", "class_weights", task), "leave it out")
+	case weighed && s.positiveWeight != 1:
+		return errors.New("gbdt: class_weights and positive_weight are both set; use one")
+	case s.perClass != nil && len(s.perClass) != classes:
+		return fmt.Errorf("gbdt: setting %q has %d numbers for %d classes", "class_weights", len(s.perClass), classes)
+	}
+	for k, x := range s.perClass {
+		if !(x > 0 && x <= maxFactor) {
+			return data.WithHint(fmt.Errorf("gbdt: setting %q is %g for class %d, must be a number above 0 to %g", "class_weights", x, k, maxFactor),
+				"to leave a class out, leave out its rows")
+		}
+	}
+	return nil
 }
 
 // fits reports what of the settings does not suit the task or the features.

@@ -7,7 +7,8 @@
 //
 // The suite makes its own small tables from fixed seeds, with a signal whose
 // best possible result is known, fits the learner through [learn.Learner]
-// alone and judges the member that comes back. A check is a law that holds for
+// alone, or [learn.Classifier] for multiclass tasks, and judges the members that
+// come back. A check is a law that holds for
 // every learner: a row of weight two is two rows, the number of workers cannot
 // be seen in the result, shuffled labels teach nothing. Whether the learner is
 // a good one is for its own tests and for benchmarks to say.
@@ -25,7 +26,8 @@ type Options struct {
 	// Params are used in every fit; nil: the learner's defaults. They should
 	// suit tables of 2,000 rows and fit one in less than a second.
 	Params learn.Params
-	// Tasks are what the learner can do; nil: binary and regression.
+	// Tasks are what the learner can do; nil: binary and regression, and
+	// multiclass too if it is a [learn.Classifier].
 	Tasks []bundle.Task
 	// NoSignal says that the learner does not look at the features, like a
 	// baseline: it need not find any signal.
@@ -34,17 +36,22 @@ type Options struct {
 	// those of a fit with rows repeated instead: the root of the mean squared
 	// difference over the standard deviation of the latter. 0: 1e-6.
 	WeightTolerance float64
-	// OrderTolerance is the same for a fit to the rows in another order.
+	// OrderTolerance is the same for a fit to the rows, or with the classes, in
+	// another order.
 	OrderTolerance float64
 }
 
 const defaultTolerance = 1e-6
 
-func (o Options) tasks() []bundle.Task {
-	if o.Tasks == nil {
-		return []bundle.Task{bundle.Binary, bundle.Regression}
+func (o Options) tasks(l learn.Learner) []bundle.Task {
+	if o.Tasks != nil {
+		return o.Tasks
 	}
-	return o.Tasks
+	tasks := []bundle.Task{bundle.Binary, bundle.Regression}
+	if _, ok := l.(learn.Classifier); ok {
+		tasks = append(tasks, bundle.Multiclass)
+	}
+	return tasks
 }
 
 // law is one check for one task; it returns what is wrong, or nil.
@@ -59,16 +66,18 @@ func laws() []law {
 		{"a linear signal is found", findsLinear},
 		{"interactions, categories and missing values are found", findsRaw},
 		{"shuffled labels teach nothing", learnsNothingFromNoise},
-		{"the member is well formed", wellFormed},
+		{"the members are well formed", wellFormed},
 		{"a weight of two is two rows", weightsAreRows},
 		{"a weight of zero is no row", zeroIsNoRow},
 		{"the order of the rows matters little", orderMattersLittle},
+		{"the order of the classes matters little", classesHaveNoOrder},
 		{"any number of workers, the same bytes", workersCannotBeSeen},
 		{"fits at the same time do not disturb each other", concurrent},
 		{"the input is left alone", inputIsLeftAlone},
 		{"a cancelled fit returns the context's error", obeysCancel},
 		{"unknown settings are refused by name", refusesUnknown},
 		{"broken tables are refused", refusesBroken},
+		{"other tasks are refused", refusesOtherTasks},
 		{"hard tables give finite margins or an error", survivesHard},
 	}
 }
@@ -82,7 +91,7 @@ func Run(t *testing.T, l learn.Learner, o Options) {
 	if o.OrderTolerance == 0 {
 		o.OrderTolerance = defaultTolerance
 	}
-	for _, task := range o.tasks() {
+	for _, task := range o.tasks(l) {
 		for _, law := range laws() {
 			t.Run(string(task)+"/"+law.name, func(t *testing.T) {
 				t.Parallel()

@@ -18,7 +18,7 @@ func obeysCancel(l learn.Learner, task bundle.Task, o Options) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	t := tableFor(l, task)
-	if _, err := l.Fit(ctx, t.Train, o.Params); !errors.Is(err, context.Canceled) {
+	if _, err := fitTask(ctx, l, t.Train, o.Params); !errors.Is(err, context.Canceled) {
 		return fmt.Errorf("cancelled before the fit: error is %v, want context.Canceled", err)
 	}
 	ctx, cancel = context.WithCancel(context.Background())
@@ -29,7 +29,7 @@ func obeysCancel(l learn.Learner, task bundle.Task, o Options) error {
 		total = of - done
 		cancel()
 	}
-	_, err := l.Fit(ctx, t.Train, o.Params)
+	_, err := fitTask(ctx, l, t.Train, o.Params)
 	if reports == 0 || total == 0 {
 		return nil // nothing was left to cancel
 	}
@@ -46,7 +46,7 @@ func refusesUnknown(l learn.Learner, task bundle.Task, o Options) error {
 	const name = "no_such_setting"
 	p := learn.Params{name: 1}
 	maps.Copy(p, o.Params)
-	_, err := l.Fit(context.Background(), tableFor(l, task).Train, p)
+	_, err := fitTask(context.Background(), l, tableFor(l, task).Train, p)
 	if err == nil || !strings.Contains(err.Error(), name) {
 		return fmt.Errorf("setting %q: error is %v, want one that names it", name, err)
 	}
@@ -68,16 +68,37 @@ func refusesBroken(l learn.Learner, task bundle.Task, o Options) error {
 	} {
 		t := tableFor(l, task)
 		c.spoil(&t)
-		if _, err := l.Fit(context.Background(), t.Train, o.Params); err == nil {
+		if _, err := fitTask(context.Background(), l, t.Train, o.Params); err == nil {
 			return fmt.Errorf("%s: no error", c.name)
 		}
 	}
-	if task == bundle.Binary {
+	wrong := map[bundle.Task][]float64{bundle.Binary: {0.5}, bundle.Multiclass: {0.5, -1, classes}}
+	for _, label := range wrong[task] {
 		t := tableFor(l, task)
-		t.Y[3] = 0.5
-		if _, err := l.Fit(context.Background(), t.Train, o.Params); err == nil {
-			return fmt.Errorf("a binary label of 0.5: no error")
+		t.Y[3] = label
+		if _, err := fitTask(context.Background(), l, t.Train, o.Params); err == nil {
+			return fmt.Errorf("a label of %g: no error", label)
 		}
+	}
+	return nil
+}
+
+// refusesOtherTasks holds Fit to tasks with one output and FitClasses to those
+// with several: a learner that took the other's would return too little.
+func refusesOtherTasks(l learn.Learner, task bundle.Task, o Options) error {
+	c, ok := l.(learn.Classifier)
+	if !ok {
+		return nil
+	}
+	t := tableFor(l, task)
+	var err error
+	if task == bundle.Multiclass {
+		_, err = l.Fit(context.Background(), t.Train, o.Params)
+	} else {
+		_, err = c.FitClasses(context.Background(), t.Train, o.Params)
+	}
+	if err == nil {
+		return fmt.Errorf("no error for the task %s", task)
 	}
 	return nil
 }
@@ -139,16 +160,18 @@ func survivesHard(l learn.Learner, task bundle.Task, o Options) error {
 	for _, c := range cases {
 		t := tableFor(l, task)
 		c.spoil(&t)
-		m, err := l.Fit(context.Background(), t.Train, o.Params)
+		members, err := fitTask(context.Background(), l, t.Train, o.Params)
 		if err != nil {
 			continue
 		}
-		if err := check(m, t.X.Cols); err != nil {
-			return fmt.Errorf("%s: %w", c.name, err)
-		}
-		for i, v := range Margins(m, t.X) {
-			if math.IsNaN(v) || math.IsInf(v, 0) {
-				return fmt.Errorf("%s: the margin of row %d is %v", c.name, i, v)
+		for _, m := range members {
+			if err := check(m, t.X.Cols); err != nil {
+				return fmt.Errorf("%s: %w", c.name, err)
+			}
+			for i, v := range Margins(m, t.X) {
+				if math.IsNaN(v) || math.IsInf(v, 0) {
+					return fmt.Errorf("%s: the margin of row %d is %v", c.name, i, v)
+				}
 			}
 		}
 	}

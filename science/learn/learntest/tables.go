@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/tandem-ml/tandem/bundle"
+	"github.com/tandem-ml/tandem/bundle/num"
 	"github.com/tandem-ml/tandem/data/seed"
 	"github.com/tandem-ml/tandem/science/learn"
 )
@@ -14,7 +15,7 @@ import (
 // learner can do better on fresh rows than these.
 type table struct {
 	learn.Train
-	truth []float64
+	truth [][]float64 // per output
 }
 
 // linear makes rows of four independent standard normal features of which
@@ -54,17 +55,33 @@ func raw(task bundle.Task, rows, k int) table {
 	})
 }
 
+// classes is how many a multiclass table has.
+const classes = 3
+
 // label draws rows and their labels: Bernoulli of the logistic of the truth,
-// or the truth with noise of standard deviation 1/2.
+// or the truth with noise of standard deviation 1/2. Three classes have the
+// margins -m, 0 and m, m being what draw returns.
 func label(task bundle.Task, rng *rand.Rand, rows, cols int, categories []int, draw func(x []float64) float64) table {
-	t := table{truth: make([]float64, rows)}
+	t := table{truth: [][]float64{make([]float64, rows)}}
+	if task == bundle.Multiclass {
+		t.Classes, t.truth = classes, [][]float64{make([]float64, rows), make([]float64, rows), make([]float64, rows)}
+	}
 	t.Task, t.Categories, t.Seed, t.Workers = task, categories, 7, 1
 	t.X = learn.Matrix{Rows: rows, Cols: cols, Data: make([]float64, rows*cols)}
 	t.Y = make([]float64, rows)
 	for i := range rows {
 		m := draw(t.X.Row(i))
-		t.truth[i] = m
+		t.truth[len(t.truth)-1][i] = m
 		switch {
+		case task == bundle.Multiclass:
+			t.truth[0][i] = -m
+			p := []float64{-m, 0, m}
+			num.Softmax(p)
+			if u := rng.Float64(); u < p[2] {
+				t.Y[i] = 2
+			} else if u < p[2]+p[1] {
+				t.Y[i] = 1
+			}
 		case task == bundle.Regression:
 			t.Y[i] = m + float64(0.5*rng.NormFloat64())
 		case rng.Float64() < 1/(1+math.Exp(-m)):
@@ -102,9 +119,30 @@ func (t table) clone() table {
 	return c
 }
 
-// quality is AUC for binary tasks (ties count half; Mann and Whitney 1947)
-// and R² for regression.
-func quality(task bundle.Task, y, margin []float64) float64 {
+// quality is AUC for binary tasks (ties count half; Mann and Whitney 1947), R²
+// for regression, and for multiclass tasks the mean over the classes of the AUC
+// of the probability of one against the others. margins are per output.
+func quality(task bundle.Task, y []float64, margins [][]float64) float64 {
+	if task == bundle.Multiclass {
+		p := make([]float64, len(margins))
+		one, share := make([]float64, len(y)), make([]float64, len(y))
+		mean := 0.0
+		for k := range margins {
+			for i := range y {
+				for j := range p {
+					p[j] = margins[j][i]
+				}
+				num.Softmax(p)
+				one[i], share[i] = 0, p[k]
+				if y[i] == float64(k) {
+					one[i] = 1
+				}
+			}
+			mean += quality(bundle.Binary, one, [][]float64{share}) / float64(len(margins))
+		}
+		return mean
+	}
+	margin := margins[0]
 	if task == bundle.Regression {
 		mean := 0.0
 		for _, v := range y {

@@ -175,7 +175,7 @@ func TestHundredSwaps(t *testing.T) {
 		t.Fatal(err)
 	}
 	done := make(chan error, 1)
-	go func() { done <- s.serve(ctx, listener, nil) }()
+	go func() { done <- s.serve(ctx, listener, nil, nil) }()
 
 	m, err := OpenModels(ctx, dir)
 	if err != nil {

@@ -137,7 +137,7 @@ func Demo(ctx context.Context, opt DemoOptions) (*DemoResult, error) {
 	serving, stop := context.WithCancel(ctx)
 	defer stop()
 	done := make(chan error, 1)
-	go func() { done <- d.service.serve(serving, l, nil) }()
+	go func() { done <- d.service.serve(serving, l, nil, nil) }()
 	d.url = "http://" + l.Addr().String()
 	d.say("version 1 answers on %s, where the pages are; an outcome arrives %d applications after its decision", d.url, demoLate)
 	err = d.play(ctx)

@@ -22,6 +22,7 @@ import (
 type UpOptions struct {
 	Options
 	Address string           // host:port; "": the project's
+	GRPC    string           // host:port of the gRPC door; "": none
 	Access  serve.Access     // who may ask; without a folder of keys the project's own counts, if it has any
 	Logger  *slog.Logger     // the server's own log; nil: silent
 	Ready   func(url string) // called once the server answers; may be nil
@@ -59,6 +60,13 @@ func Up(ctx context.Context, dir string, opt UpOptions) (err error) {
 	if taken == nil {
 		defer listener.Close() // harmless after serving has closed it
 	}
+	var door net.Listener
+	if opt.GRPC != "" {
+		if door, err = opt.Access.Listen(opt.GRPC); err != nil {
+			return err
+		}
+		defer door.Close()
+	}
 	s, err := openService(ctx, p, opt.Talk, access, opt.Logger)
 	if err != nil {
 		return err
@@ -77,7 +85,7 @@ func Up(ctx context.Context, dir string, opt UpOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	return s.serve(ctx, listener, opt.Ready)
+	return s.serve(ctx, listener, door, opt.Ready)
 }
 
 // goOn puts the champion into service that is there although a run has failed;
@@ -174,8 +182,8 @@ func (s *service) record(ctx context.Context, run *Run, held error) error {
 	return err
 }
 
-// serve answers on l until ctx ends, follows the registry and watches the log.
-func (s *service) serve(ctx context.Context, l net.Listener, ready func(string)) error {
+// serve answers on l, and over gRPC on g unless it is nil, until ctx ends, follows the registry and watches the log.
+func (s *service) serve(ctx context.Context, l, g net.Listener, ready func(string)) error {
 	url := s.server.URL(l.Addr())
 	s.talk.Line("  serving   %s version %d on %s   (Ctrl-C stops)", s.project.Name, s.champion.Number, url)
 	beside, stop := context.WithCancel(ctx)
@@ -187,5 +195,5 @@ func (s *service) serve(ctx context.Context, l net.Listener, ready func(string))
 	if ready != nil {
 		ready(url)
 	}
-	return s.server.Serve(ctx, l)
+	return s.server.ServeBoth(ctx, l, g)
 }

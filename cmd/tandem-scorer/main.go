@@ -22,6 +22,7 @@ import (
 const usage = `tandem-scorer serves bundles over HTTP, and does nothing else.
 
   tandem-scorer --bundle FILE [--bundle FILE...] [--address HOST:PORT]
+                [--grpc-address HOST:PORT]
                 [--keys FOLDER] [--tls-cert FILE --tls-key FILE]
 
 A bundle is a file NAME.tandem, or a folder of such files, each served as the
@@ -29,8 +30,8 @@ model NAME. The address is 127.0.0.1:8080 if nothing else is said. Other
 machines can reach it with --keys only, a folder of API keys made by tandem keys
 create; --tls-cert and --tls-key are PEM files that are read again when they
 change. What flags do not say, the environment variables TANDEM_BUNDLE (files
-and folders, separated by spaces), TANDEM_ADDRESS, TANDEM_KEYS, TANDEM_TLS_CERT
-and TANDEM_TLS_KEY do.
+and folders, separated by spaces), TANDEM_ADDRESS, TANDEM_GRPC_ADDRESS, TANDEM_KEYS,
+TANDEM_TLS_CERT and TANDEM_TLS_KEY do.
 
 In a container of Vertex AI, SageMaker or Azure Machine Learning, known by
 their environment variables or by the argument serve and a folder
@@ -58,6 +59,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return nil
 	})
 	flags.StringVar(&alone.Address, "address", os.Getenv("TANDEM_ADDRESS"), "host:port to listen on")
+	flags.StringVar(&alone.GRPC, "grpc-address", os.Getenv("TANDEM_GRPC_ADDRESS"), "host:port of the gRPC door")
 	flags.StringVar(&alone.Access.Keys, "keys", os.Getenv("TANDEM_KEYS"), "folder of API keys")
 	flags.StringVar(&alone.Access.TLSCert, "tls-cert", os.Getenv("TANDEM_TLS_CERT"), "PEM file of the TLS certificate")
 	flags.StringVar(&alone.Access.TLSKey, "tls-key", os.Getenv("TANDEM_TLS_KEY"), "PEM file of its private key")

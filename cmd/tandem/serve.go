@@ -22,6 +22,7 @@ func (s *shared) upCommand() *cobra.Command {
 	}
 	c.Flags().StringVar(&opt.Address, "address", "", "host:port to listen on (default: serve.address of tandem.yaml)")
 	c.Flags().IntVar(&opt.Workers, "workers", 0, "how many processors to train with (0: all)")
+	c.Flags().StringVar(&opt.GRPC, "grpc-address", "", "host:port of the Open Inference Protocol over gRPC (default: none)")
 	accessFlags(c, &opt.Access)
 	return c
 }
@@ -50,6 +51,7 @@ the port and the routes that the platform has chosen.`,
 		},
 	}
 	c.Flags().StringVar(&alone.Address, "address", "", "host:port to listen on (default 127.0.0.1:8080)")
+	c.Flags().StringVar(&alone.GRPC, "grpc-address", "", "host:port of the Open Inference Protocol over gRPC (default: none)")
 	accessFlags(c, &alone.Access)
 	return c
 }

@@ -23,28 +23,37 @@ func (s *Server) admit(scope keys.Scope, next http.Handler) http.Handler {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		k, err := s.opt.Keys.Check(keyOf(r), s.opt.Now())
-		switch {
-		case err != nil && s.failures.another(r.RemoteAddr, s.opt.Now()):
-			w.Header().Set("Retry-After", "60")
-			s.fail(w, r, refuse(http.StatusTooManyRequests, "failures", "too many requests without a good key came from there; try again in a minute"))
-			return
-		case err != nil:
-			// Programs send a bearer token; a browser asks its user for a password.
-			w.Header().Add("WWW-Authenticate", `Bearer realm="tandem"`)
-			w.Header().Add("WWW-Authenticate", `Basic realm="tandem: any name, and a key as the password", charset="UTF-8"`)
-			message := "send a key as Authorization: Bearer KEY"
-			if errors.Is(err, keys.ErrExpired) {
-				message = "the key has expired"
+		if status, err := s.admitted(keyOf(r), r.RemoteAddr, scope); err != nil {
+			switch status {
+			case http.StatusTooManyRequests:
+				w.Header().Set("Retry-After", "60")
+			case http.StatusUnauthorized:
+				// Programs send a bearer token; a browser asks its user for a password.
+				w.Header().Add("WWW-Authenticate", `Bearer realm="tandem"`)
+				w.Header().Add("WWW-Authenticate", `Basic realm="tandem: any name, and a key as the password", charset="UTF-8"`)
 			}
-			s.fail(w, r, refuse(http.StatusUnauthorized, "key", message))
-			return
-		case !k.Has(scope):
-			s.fail(w, r, refuse(http.StatusForbidden, "scope", "the key is good, but not for this: it lacks the scope "+string(scope)))
+			s.fail(w, r, err)
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// admitted refuses a caller whose key does not have the scope, with the status
+// that says why.
+func (s *Server) admitted(key, remote string, scope keys.Scope) (status int, err error) {
+	k, err := s.opt.Keys.Check(key, s.opt.Now())
+	switch {
+	case err != nil && s.failures.another(remote, s.opt.Now()):
+		return http.StatusTooManyRequests, refuse(http.StatusTooManyRequests, "failures", "too many requests without a good key came from there; try again in a minute")
+	case errors.Is(err, keys.ErrExpired):
+		return http.StatusUnauthorized, refuse(http.StatusUnauthorized, "key", "the key has expired")
+	case err != nil:
+		return http.StatusUnauthorized, refuse(http.StatusUnauthorized, "key", "send a key as Authorization: Bearer KEY")
+	case !k.Has(scope):
+		return http.StatusForbidden, refuse(http.StatusForbidden, "scope", "the key is good, but not for this: it lacks the scope "+string(scope))
+	}
+	return http.StatusOK, nil
 }
 
 // keyOf returns the key that a request brings: as a bearer token or as the

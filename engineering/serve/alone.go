@@ -18,6 +18,7 @@ import (
 type Alone struct {
 	Bundles []string                         // files and folders, as [Load] takes them; none: the platform's
 	Address string                           // host:port; "": the platform's, or 127.0.0.1:8080
+	GRPC    string                           // host:port of the gRPC door; "": none
 	Called  bool                             // the program was called as a serving container is, see [DetectPlatform]
 	Access  Access                           // who may ask, and how
 	Logger  *slog.Logger                     // as in [Options]
@@ -75,11 +76,18 @@ func (a Alone) Run(ctx context.Context) error {
 		a.Say("%s: listening on all interfaces, as its containers do", platform.Name)
 	}
 	url := server.URL(l.Addr())
+	var g net.Listener
+	if a.GRPC != "" {
+		if g, err = listen(a.GRPC); err != nil {
+			return err
+		}
+		a.Say("gRPC on %s", g.Addr())
+	}
 	a.Say("serving %d models on %s; decisions are answered and not kept   (Ctrl-C stops)", len(models), url)
 	if a.Ready != nil {
 		a.Ready(url)
 	}
-	return server.Serve(ctx, l)
+	return server.ServeBoth(ctx, l, g)
 }
 
 // Access says who may ask a server, and how. Its zero value is for loopback

@@ -99,6 +99,10 @@ func clip(name string) string {
 // refusal returns err as it is shown and notes it in the log under the same
 // id, with its cause if the fault is ours.
 func (s *Server) refusal(r *http.Request, err error) *refusal {
+	return s.refusalOf(routeName(r.Pattern), err)
+}
+
+func (s *Server) refusalOf(route string, err error) *refusal {
 	var e *refusal
 	switch {
 	case errors.As(err, &e):
@@ -115,9 +119,9 @@ func (s *Server) refusal(r *http.Request, err error) *refusal {
 	}
 	e.ID = randomID(8)
 	if e.Status >= 500 {
-		s.opt.Logger.Error("request failed", "error_id", e.ID, "route", routeName(r.Pattern), "status", e.Status, "code", e.Code, "cause", e.cause)
+		s.opt.Logger.Error("request failed", "error_id", e.ID, "route", route, "status", e.Status, "code", e.Code, "cause", e.cause)
 	} else {
-		s.opt.Logger.Info("request refused", "error_id", e.ID, "route", routeName(r.Pattern), "status", e.Status, "code", e.Code)
+		s.opt.Logger.Info("request refused", "error_id", e.ID, "route", route, "status", e.Status, "code", e.Code)
 	}
 	return e
 }

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"slices"
@@ -60,13 +61,18 @@ func (s *Server) inferModel(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	return map[string]any{
+		"name": m.Project, "versions": []string{versionOf(m)}, "platform": "tandem", "inputs": inputsOf(m), "outputs": outputsOf(m),
+	}, nil
+}
+
+// inputsOf lists the tensors that a model takes, one a column.
+func inputsOf(m *Model) []tensorMeta {
 	inputs := []tensorMeta{}
 	for _, f := range m.Bundle.Contract.Inputs() {
 		inputs = append(inputs, tensorMeta{f.Name, datatypeOf(f), []int{-1}})
 	}
-	return map[string]any{
-		"name": m.Project, "versions": []string{versionOf(m)}, "platform": "tandem", "inputs": inputs, "outputs": outputsOf(m),
-	}, nil
+	return inputs
 }
 
 // datatypeOf returns the type of tensor that carries a field without loss.
@@ -139,7 +145,7 @@ func (s *Server) infer(r *http.Request, body []byte) (any, error) {
 	if err != nil {
 		return nil, s.refuseForm(err)
 	}
-	return s.inferTensors(r, m, req)
+	return s.inferTensors(r.Context(), m, req)
 }
 
 // headerLength is the header that says how much of a body is JSON; tensors as
@@ -147,7 +153,7 @@ func (s *Server) infer(r *http.Request, body []byte) (any, error) {
 const headerLength = "Inference-Header-Content-Length"
 
 // inferTensors decides the rows that tensors hold.
-func (s *Server) inferTensors(r *http.Request, m *Model, req *inferRequest) (*inferAnswer, error) {
+func (s *Server) inferTensors(ctx context.Context, m *Model, req *inferRequest) (*inferAnswer, error) {
 	available := outputsOf(m)
 	if req.outputs == nil {
 		for _, o := range available {
@@ -165,7 +171,7 @@ func (s *Server) inferTensors(r *http.Request, m *Model, req *inferRequest) (*in
 	if err != nil {
 		return nil, s.refuseForm(err)
 	}
-	ds, answers, err := s.decideRaw(r, m, raw, req.id)
+	ds, answers, err := s.decideRaw(ctx, m, raw, req.id)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -91,11 +92,11 @@ func (s *Server) instances(r *http.Request, m *Model, body []byte) ([]decisions.
 	if err != nil {
 		return nil, nil, s.refuseForm(err)
 	}
-	return s.decideRaw(r, m, raw, "")
+	return s.decideRaw(r.Context(), m, raw, "")
 }
 
 // decideRaw decides rows that a door has turned into JSON objects.
-func (s *Server) decideRaw(r *http.Request, m *Model, raw []json.RawMessage, requestID string) ([]decisions.Decision, []bundle.Answer, error) {
+func (s *Server) decideRaw(ctx context.Context, m *Model, raw []json.RawMessage, requestID string) ([]decisions.Decision, []bundle.Answer, error) {
 	if len(raw) == 0 {
 		return nil, nil, refuse(http.StatusBadRequest, "no_rows", "The input holds no row to score")
 	}
@@ -103,7 +104,7 @@ func (s *Server) decideRaw(r *http.Request, m *Model, raw []json.RawMessage, req
 	if err != nil {
 		return nil, nil, err
 	}
-	return s.decide(r.Context(), m, rows, inputs, requestID)
+	return s.decide(ctx, m, rows, inputs, requestID)
 }
 
 // refuseForm refuses a body whose rows could not be found.

@@ -47,7 +47,7 @@ func (s *Server) invocations(r *http.Request, body []byte) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, answers, err := s.decideRaw(r, m, raw, "")
+	_, answers, err := s.decideRaw(r.Context(), m, raw, "")
 	if err != nil {
 		return nil, missingInputs(err)
 	}

@@ -30,7 +30,7 @@ func (b *booster) boost(ctx context.Context, progress func(done, total int)) ([]
 				grown = true
 				b.builders[out].add(nodes, b.grower.m)
 				if b.valid != nil {
-					walk(ctx, b.crew, nodes, b.valid.columns, b.valid.margins[out], nil)
+					walk(ctx, b.crew, nodes, b.valid.rows.routes(ctx, b.crew, nodes), b.valid.margins[out], nil)
 				}
 			}
 		}
@@ -105,11 +105,7 @@ func (b *booster) tree(ctx context.Context, k, out int) ([]node, error) {
 	}
 	g.settle(nodes, b.objective, grad, hess, margin, b.y, g.weights)
 	if b.inSample != nil {
-		columns := make([][]uint8, len(g.m.features))
-		for i := range columns {
-			columns[i] = g.m.features[i].cells
-		}
-		walk(ctx, b.crew, nodes, columns, margin, b.inSample)
+		walk(ctx, b.crew, nodes, g.m.routes(nodes), margin, b.inSample)
 	}
 	return nodes, ctx.Err()
 }
@@ -160,7 +156,7 @@ func (b *booster) features(k int) []bool {
 
 // validation follows the loss on rows that the trees are not fitted to.
 type validation struct {
-	columns   [][]uint8
+	rows      *otherRows
 	y, w      []float64
 	margins   [][]float64 // per output
 	best      float64

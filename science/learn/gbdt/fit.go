@@ -167,7 +167,7 @@ func newBooster(ctx context.Context, c *crew, t learn.Train, s settings, from *t
 			}
 		}
 	}
-	m, err := newMatrix(ctx, c, t, used, int(s.bins))
+	m, err := newMatrix(ctx, c, t, used, s)
 	if err != nil {
 		return nil, err
 	}
@@ -212,10 +212,7 @@ func newBooster(ctx context.Context, c *crew, t learn.Train, s settings, from *t
 	if t.Valid == nil || s.earlyStoppingRounds == 0 {
 		return b, nil
 	}
-	b.valid = &validation{y: t.Valid.Y, w: t.Valid.W, bestTrees: make([]int, len(bases))}
-	if b.valid.columns, err = m.like(ctx, c, t.Valid.X); err != nil {
-		return nil, err
-	}
+	b.valid = &validation{rows: m.like(t.Valid.X), y: t.Valid.Y, w: t.Valid.W, bestTrees: make([]int, len(bases))}
 	for out, builder := range b.builders {
 		margin := make([]float64, t.Valid.X.Rows)
 		builder.forest.Margins(margin, t.Valid.X.Data)

@@ -6,6 +6,7 @@ import "github.com/tandem-ml/tandem/science/learn/gbdt/internal/kernel"
 type set [4]uint64
 
 func (s *set) add(bin uint8)      { s[bin>>6] |= 1 << (bin & 63) }
+func (s *set) remove(bin uint8)   { s[bin>>6] &^= 1 << (bin & 63) }
 func (s *set) has(bin uint8) bool { return s[bin>>6]>>(bin&63)&1 != 0 }
 
 // split is a way to divide a node. Its zero value is no split: every real one
@@ -18,6 +19,12 @@ type split struct {
 	leftSums    sums
 	subset      bool // by a set of several categories: leaf values get the further penalty
 	missingSeen bool // missing values had a say in where they go
+}
+
+// before reports whether s is a better split than o: of equal ones it is the
+// one by the earlier feature.
+func (s *split) before(o *split) bool {
+	return s.gain > o.gain || s.gain == o.gain && s.gain > 0 && s.feature < o.feature
 }
 
 // search finds the best split of one node. Everything in it is in fixed-point

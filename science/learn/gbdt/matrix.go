@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"sync"
 
 	"github.com/tandem-ml/tandem/data/seed"
 	"github.com/tandem-ml/tandem/science/learn"
@@ -59,18 +60,22 @@ func newMatrix(ctx context.Context, c *crew, t learn.Train, row []int, s setting
 	}
 	found, rare := make([]bins, t.X.Cols), make([]*sparse, t.X.Cols)
 	groups := (t.X.Cols + groupWidth - 1) / groupWidth
+	var spaces sync.Pool // of what a worker needs: garbage would be several times the table
 	c.each(groups, func(group int) {
+		space, ok := spaces.Get().(*space)
+		if !ok {
+			space = newSpace(len(sample))
+		}
+		defer spaces.Put(space)
 		first := group * groupWidth
-		columns := gather(t.X, sample, first, min(first+groupWidth, t.X.Cols))
-		var space sorter
-		for k, values := range columns {
+		for k, values := range space.gather(t.X, sample, first, min(first+groupWidth, t.X.Cols)) {
 			if ctx.Err() != nil {
 				return
 			}
 			if categories := categoriesOf(t, first+k); categories > 0 {
 				found[first+k] = categoryBins(values, weights, categories)
 			} else {
-				found[first+k] = numericBins(&space, values, weights, int(s.bins))
+				found[first+k] = numericBins(&space.sorter, values, weights, int(s.bins))
 			}
 			if !s.apart {
 				rare[first+k] = sparseOf(&found[first+k], values)
@@ -164,12 +169,24 @@ func arrange[T any](items []T, order []int) []T {
 // lie in a cache line or two of a row.
 const groupWidth = 8
 
-// gather returns the columns first..end-1 of the given rows.
-func gather(x learn.Matrix, row []int, first, end int) [][]float64 {
-	columns := make([][]float64, end-first)
-	for k := range columns {
-		columns[k] = make([]float64, len(row))
+// space is what choosing the bins of a group of features needs.
+type space struct {
+	sorter
+	columns [groupWidth][]float64
+}
+
+func newSpace(rows int) *space {
+	var s space
+	for k := range s.columns {
+		s.columns[k] = make([]float64, rows)
 	}
+	return &s
+}
+
+// gather returns the columns first..end-1 of the given rows, until the next
+// call.
+func (s *space) gather(x learn.Matrix, row []int, first, end int) [][]float64 {
+	columns := s.columns[:end-first]
 	for i, r := range row {
 		for k, v := range x.Data[r*x.Cols+first : r*x.Cols+end] {
 			columns[k][i] = v

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"math"
+	"math/bits"
 	"slices"
 	"sync"
 
@@ -56,19 +57,26 @@ func (f *feature) cellsOf(s set) set {
 }
 
 // byBin returns the sums of a node by the bins of f; h has them by the cells of
-// its lane, total is the node's. The result is h or space.
-func (f *feature) byBin(h *[256]sums, total sums, space *[256]sums) *[256]sums {
+// its lane, total is the node's. The result is h or space; nil: fewer rows are
+// away from the usual bin than one side of a split must have.
+func (f *feature) byBin(h *[256]sums, total sums, minHessian float64, space *[256]sums) *[256]sums {
 	s := f.seat
 	if s == nil {
 		return h
 	}
-	space[missingBin] = 0 // the others that are looked at have cells or are the usual one
-	for i, bin := range s.bins {
-		v := h[s.first+i]
-		space[bin] = v
-		total -= v
+	cells := h[s.first : s.first+len(s.bins)]
+	away := sums(0)
+	for _, v := range cells {
+		away += v
 	}
-	space[s.usual] = total
+	if hessianOf(away) < minHessian {
+		return nil
+	}
+	space[missingBin] = 0 // the others that are looked at have cells or are the usual one
+	for i, v := range cells {
+		space[s.bins[i]] = v
+	}
+	space[s.usual] = total - away
 	return space
 }
 
@@ -100,6 +108,7 @@ type sparse struct {
 	usual uint8
 	bins  []uint8 // the others
 	away  []word  // which rows are in these
+	rows  int     // how many
 }
 
 // word is one of a bit set that is not zero: bits at*64 .. at*64+63.
@@ -149,6 +158,7 @@ func sparseOf(b *bins, values []float64) *sparse {
 		}
 		if w.bits != 0 {
 			s.away = append(s.away, w)
+			s.rows += bits.OnesCount64(w.bits)
 		}
 	}
 	return s
@@ -157,10 +167,26 @@ func sparseOf(b *bins, values []float64) *sparse {
 // mostTries is how many lanes are tried for a feature before it gets a new one.
 const mostTries = 1000
 
-// exclusive divides features into lists of such that are exclusive in the
-// sample of so many rows. A feature joins the youngest list where it fits, for
-// columns made of one category mostly stand side by side.
+// exclusive divides features into few lists of such that are exclusive in the
+// sample of so many rows. It is a greedy colouring, of the features as they
+// stand, since columns made of one category mostly stand side by side, or of
+// those that are away most often first: whichever takes fewer lists.
 func exclusive(features []int, found []*sparse, rows int) [][]int {
+	lists := greedy(features, found, rows)
+	often := slices.Clone(features)
+	slices.SortStableFunc(often, func(a, b int) int { return found[b].rows - found[a].rows })
+	if other := greedy(often, found, rows); len(other) < len(lists) {
+		lists = other
+	}
+	for _, list := range lists {
+		slices.Sort(list)
+	}
+	return lists
+}
+
+// greedy takes the features in their order; each joins the youngest list where
+// it fits.
+func greedy(features []int, found []*sparse, rows int) [][]int {
 	var lists [][]int
 	var cells []int     // per list: in use
 	var away [][]uint64 // per list: bit set of rows

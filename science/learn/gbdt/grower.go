@@ -147,9 +147,12 @@ func (g *grower) examine(ctx context.Context, small, large *node, inherited hist
 				continue
 			}
 			for _, k := range block.features {
-				if n.features[k] {
-					f := &g.m.features[k]
-					found[b][i].try(k, f, f.byBin(&n.histogram[b][f.lane-b*g.m.perBlock], n.sums, &g.spaces[b]))
+				if !n.features[k] {
+					continue
+				}
+				f, q := &g.m.features[k], &found[b][i]
+				if h := f.byBin(&n.histogram[b][f.lane-b*g.m.perBlock], n.sums, q.minHessian, &g.spaces[b]); h != nil {
+					q.try(k, f, h)
 				}
 			}
 		}

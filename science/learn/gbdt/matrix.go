@@ -187,6 +187,15 @@ func newSpace(rows int) *space {
 // call.
 func (s *space) gather(x learn.Matrix, row []int, first, end int) [][]float64 {
 	columns := s.columns[:end-first]
+	if len(columns) == groupWidth { // nearly always, and twice as fast written out
+		a, b, c, d := columns[0][:len(row)], columns[1][:len(row)], columns[2][:len(row)], columns[3][:len(row)]
+		e, f, g, h := columns[4][:len(row)], columns[5][:len(row)], columns[6][:len(row)], columns[7][:len(row)]
+		for i, r := range row {
+			v := (*[groupWidth]float64)(x.Data[r*x.Cols+first:])
+			a[i], b[i], c[i], d[i], e[i], f[i], g[i], h[i] = v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7]
+		}
+		return columns
+	}
 	for i, r := range row {
 		for k, v := range x.Data[r*x.Cols+first : r*x.Cols+end] {
 			columns[k][i] = v

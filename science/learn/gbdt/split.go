@@ -39,6 +39,7 @@ type search struct {
 	minHessian float64 // smallest sum of hessians allowed in a child
 	parent     float64 // what the undivided node is worth
 	scan       func(h *[256]sums, edges int, q *kernel.Scan) int
+	query      kernel.Scan // here, as one for each call would be garbage
 	best       split
 
 	// What only some settings need; plain says that none of them does.
@@ -170,9 +171,9 @@ func (q *search) numeric(k int, f *feature, h *[256]sums) {
 func (q *search) sweep(k, edges, only int, h *[256]sums, missing sums, missingSeen bool) {
 	best := -1
 	if q.plain {
-		scan := kernel.Scan{Start: missing, Total: q.total, Lambda: q.lambda, MinHessian: q.minHessian, Parent: q.parent, Gain: q.best.gain}
-		if best = q.scan(h, edges, &scan); best >= 0 {
-			q.best.gain, q.best.leftSums = scan.Gain, scan.Left
+		q.query = kernel.Scan{Start: missing, Total: q.total, Lambda: q.lambda, MinHessian: q.minHessian, Parent: q.parent, Gain: q.best.gain}
+		if best = q.scan(h, edges, &q.query); best >= 0 {
+			q.best.gain, q.best.leftSums = q.query.Gain, q.query.Left
 		}
 	} else {
 		best = q.careful(k, edges, only, h, missing)

@@ -213,7 +213,8 @@ func categoriesOf(t learn.Train, column int) int {
 
 // shape gives a lane to each feature that has none, and divides the lanes into
 // blocks of nearly equal width, as many for each worker where that leaves six
-// lanes or more to a block.
+// lanes or more to a block; three if some are shared, for then searching takes
+// longer than counting.
 func (m *matrix) shape(c *crew) {
 	shared := m.lanes
 	taken := make([]bool, len(m.features))
@@ -223,6 +224,7 @@ func (m *matrix) shape(c *crew) {
 		}
 	}
 	m.lanes = nil
+	least := 6
 	for k := range m.features {
 		if !taken[k] {
 			m.lanes = append(m.lanes, lane{features: []int{k}})
@@ -233,6 +235,7 @@ func (m *matrix) shape(c *crew) {
 		m.lanes[i].cells = cells[i*m.rows : (i+1)*m.rows : (i+1)*m.rows]
 	}
 	if len(shared) > 0 {
+		least = 3
 		m.lanes = append(m.lanes, shared...)
 		m.lanes = arrange(m.lanes, evenly(len(m.lanes), func(i int) int { return m.cost(&m.lanes[i]) }))
 	}
@@ -240,8 +243,8 @@ func (m *matrix) shape(c *crew) {
 	if n == 0 {
 		return
 	}
-	count := max((n+blockWidth-1)/blockWidth, min(c.workers, n/6))
-	if even := (count + c.workers - 1) / c.workers * c.workers; n/even >= 6 {
+	count := max((n+blockWidth-1)/blockWidth, min(c.workers, n/least))
+	if even := (count + c.workers - 1) / c.workers * c.workers; n/even >= least {
 		count = even
 	}
 	m.perBlock = (n + count - 1) / count

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"runtime"
 	"slices"
 	"time"
 
@@ -76,6 +77,8 @@ func BenchTrain(ctx context.Context, o BenchTrainOptions) (*BenchTrained, error)
 	if err != nil {
 		return nil, err
 	}
+	train = nil
+	runtime.GC() // growing trees needs less than the columns took
 	var unseen prepared
 	rows := make([]int, known.rows.N)
 	for i := range rows {
@@ -83,7 +86,7 @@ func BenchTrain(ctx context.Context, o BenchTrainOptions) (*BenchTrained, error)
 	}
 	if test == nil {
 		cut := len(rows) * 4 / 5
-		unseen = take(known, rows[cut:])
+		unseen = prepared{bundle.Rows{N: len(rows) - cut, Cols: known.rows.Cols, Data: known.rows.Data[cut*known.rows.Cols:]}, known.y[cut:]}
 		rows = rows[:cut]
 	} else if unseen, err = benchRows(test, &contract, target); err != nil {
 		return nil, err

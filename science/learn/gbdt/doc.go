@@ -36,7 +36,9 @@
 //
 //	bin        a range of a feature's values that training does not tell apart
 //	edge       the largest value of a bin: x <= edge exactly if bin(x) <= bin
-//	block      up to 16 features whose bins lie side by side, row by row
+//	lane       a byte per row, its cell: the bin of one feature, or of whichever
+//	           of several sparse ones is not where it usually is
+//	block      up to 16 lanes whose cells lie side by side, row by row
 //	histogram  per feature and bin, the sums of gradients and hessians
 //	token      one row's place in the list of rows: its number and its gradient
 //	cover      the weight of the training rows in a node
@@ -51,6 +53,13 @@
 // Categories that were rare or unseen in training go right. Infinities are
 // ordinary values at the ends of the order.
 //
+// # Sparse features
+//
+// Indicators, counts of words and other columns that are mostly the same share
+// a lane if no two of them are away from their usual bins in the same row.
+// Fifty indicators of one category take one byte a row and one addition, and
+// the trees are to the last bit those that would grow without sharing.
+//
 // # A small example
 //
 // Four rows x = 1, 2, 3, 4 with labels y = 0, 0, 10, 10, learning rate 1 and
@@ -60,5 +69,5 @@
 //
 // # What it does not do
 //
-// No ranking losses. No bundling of exclusive features.
+// No ranking losses.
 package gbdt

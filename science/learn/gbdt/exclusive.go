@@ -12,9 +12,9 @@ import (
 )
 
 // lane is a byte per training row, its cell. A feature that has a lane to
-// itself has its bins there. Features of which no row is away from the usual
-// bin of two share one: a cell then says which of them is away, and in which
-// bin it is; 0 says that none is.
+// itself has its bins there. Features that are never away from their usual bins
+// in the same row share one: a cell then says which of them is away, and in
+// which bin it is; 0 says that none is.
 //
 // Method: exclusive feature bundling, Ke et al., LightGBM, NeurIPS 2017,
 // algorithms 3 and 4, without conflicts. So nothing is lost, and the trees are
@@ -171,11 +171,11 @@ const mostTries = 1000
 // sample of so many rows. It is a greedy colouring, of the features as they
 // stand, since columns made of one category mostly stand side by side, or of
 // those that are away most often first: whichever takes fewer lists.
-func exclusive(features []int, found []*sparse, rows int) [][]int {
-	lists := greedy(features, found, rows)
+func exclusive(ctx context.Context, features []int, found []*sparse, rows int) [][]int {
+	lists := greedy(ctx, features, found, rows)
 	often := slices.Clone(features)
 	slices.SortStableFunc(often, func(a, b int) int { return found[b].rows - found[a].rows })
-	if other := greedy(often, found, rows); len(other) < len(lists) {
+	if other := greedy(ctx, often, found, rows); len(other) < len(lists) {
 		lists = other
 	}
 	for _, list := range lists {
@@ -186,11 +186,14 @@ func exclusive(features []int, found []*sparse, rows int) [][]int {
 
 // greedy takes the features in their order; each joins the youngest list where
 // it fits.
-func greedy(features []int, found []*sparse, rows int) [][]int {
+func greedy(ctx context.Context, features []int, found []*sparse, rows int) [][]int {
 	var lists [][]int
 	var cells []int     // per list: in use
 	var away [][]uint64 // per list: bit set of rows
 	for _, k := range features {
+		if ctx.Err() != nil {
+			break
+		}
 		s := found[k]
 		to := len(lists) - 1
 		for oldest := max(0, len(lists)-mostTries); to >= oldest; to-- {
@@ -228,7 +231,7 @@ func (m *matrix) share(ctx context.Context, c *crew, x learn.Matrix, row []int, 
 	}
 	for round := 0; round < mostRounds && len(open) > 1; round++ {
 		var lanes []lane
-		for _, list := range exclusive(open, found, sampled) {
+		for _, list := range exclusive(ctx, open, found, sampled) {
 			if len(list) == 1 {
 				continue
 			}

@@ -2,11 +2,13 @@ package gbdt
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"math"
 	"math/rand/v2"
 	"reflect"
 	"slices"
+	"sync/atomic"
 	"testing"
 
 	"github.com/tandem-ml/tandem/bundle"
@@ -240,6 +242,39 @@ func TestExpelledFromLanes(t *testing.T) {
 	want, _, _ := grown(t, in, p, 2, true)
 	if got, _, _ := grown(t, in, p, 2, false); !reflect.DeepEqual(got, want) {
 		t.Error("the trees differ from those without sharing")
+	}
+}
+
+// countdown is a context that is cancelled when it is asked for the n-th time.
+type countdown struct {
+	context.Context
+	left *atomic.Int64
+}
+
+func (c countdown) Err() error {
+	if c.left.Add(-1) >= 0 {
+		return nil
+	}
+	return context.Canceled
+}
+
+func TestLanesCancelled(t *testing.T) {
+	t.Parallel()
+	in := sparseTable(seed.Stream(2, "cancelled", 0), 300, 2)
+	in.Workers = 2
+	for n := int64(0); ; n++ {
+		c := countdown{context.Background(), new(atomic.Int64)}
+		c.left.Store(n)
+		m, err := Learner{}.Fit(c, in, learn.Params{"trees": 1})
+		if err == nil {
+			if n < int64(in.X.Cols) {
+				t.Errorf("the fit looked at its context only %d times", n)
+			}
+			return
+		}
+		if !errors.Is(err, context.Canceled) || m.Trees != nil {
+			t.Fatalf("cancelled at look %d: error %v, member %v", n, err, m)
+		}
 	}
 }
 

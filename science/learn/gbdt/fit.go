@@ -48,7 +48,9 @@ func (Learner) Input() learn.Input { return learn.Raw }
 // shapes that do not fit; labels other than 0 and 1 in a binary task;
 // [ErrOneClass]; category codes that are not whole numbers; ctx's error.
 //
-// Memory: two to three bytes per value and about 70 per row, besides t.
+// Memory: two to three bytes per value and about 70 per row, besides t; less
+// where features are sparse and exclusive, as indicators are. 10,000,000 rows
+// of 28 numbers take 1.3 GB with two workers.
 func (Learner) Fit(ctx context.Context, t learn.Train, p learn.Params) (bundle.Member, error) {
 	if t.Task == bundle.Multiclass {
 		return bundle.Member{}, data.WithHint(errors.New("gbdt: Fit is asked for one output of a multiclass task"), "use FitClasses")

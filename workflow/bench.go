@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"runtime"
 	"slices"
 	"time"
 
@@ -90,14 +91,16 @@ func BenchTrain(ctx context.Context, o BenchTrainOptions) (*BenchTrained, error)
 	if err != nil {
 		return nil, err
 	}
+	groups, err := train.groups.sizes()
+	if err != nil {
+		return nil, err
+	}
+	train = nil
+	runtime.GC() // growing trees needs less than the columns took
 	var unseen prepared
 	rows := make([]int, known.rows.N)
 	for i := range rows {
 		rows[i] = i
-	}
-	groups, err := train.groups.sizes()
-	if err != nil {
-		return nil, err
 	}
 	var unseenGroups []int
 	if test == nil {
@@ -107,7 +110,7 @@ func BenchTrain(ctx context.Context, o BenchTrainOptions) (*BenchTrained, error)
 				return nil, err
 			}
 		}
-		unseen = take(known, rows[cut:])
+		unseen = prepared{bundle.Rows{N: len(rows) - cut, Cols: known.rows.Cols, Data: known.rows.Data[cut*known.rows.Cols:]}, known.y[cut:]}
 		rows = rows[:cut]
 	} else if unseen, err = benchRows(test, &contract, target); err != nil {
 		return nil, err

@@ -22,7 +22,7 @@ type bins struct {
 	hasMissing bool // in training
 	hasOther   bool // in training
 	edges      []float64
-	lookup     *lookup // of a numeric feature: where the edges are
+	lookup     *lookup // of a numeric feature: where the edges are; nil: a few only
 	category   []int   // of a categorical feature: the category of each bin; nil: numeric
 	binOf      []uint8 // the reverse
 }
@@ -54,8 +54,21 @@ func (b *bins) bin(x float64) uint8 {
 		}
 		return otherBin
 	}
-	return b.lookup.bin(x)
+	if b.lookup != nil {
+		return b.lookup.bin(x)
+	}
+	bin := uint8(0)
+	for _, e := range b.edges {
+		if x > e {
+			bin++
+		}
+	}
+	return bin
 }
+
+// fewEdges is up to how many edges all are compared: a lookup takes 20 kB,
+// which thousands of indicators should not.
+const fewEdges = 3
 
 // numericBins cuts the values into at most limit bins: each distinct value its
 // own bin if that fits, else bins of about equal weight, except that a value
@@ -74,20 +87,28 @@ func numericBins(s *sorter, values, weights []float64, limit int) bins {
 		}
 	}
 	b.count += len(b.edges)
-	b.lookup = newLookup(b.edges)
+	if len(b.edges) > fewEdges {
+		b.lookup = newLookup(b.edges)
+	}
 	return b
 }
 
 // tally returns the distinct values in rising order with the weight of each,
 // and whether any was missing. Negative zero counts as zero. The slices are
-// valid until the next call.
+// valid until the next call. Zeros are not sorted: there may be little else.
 func (s *sorter) tally(values, weights []float64) (distinct, mass []float64, missing bool) {
 	s.keys, s.weights = s.keys[:0], s.weights[:0]
+	zeros := 0.0
 	for i, x := range values {
 		if x != x {
+			missing = true
 			continue
 		}
-		s.keys = append(s.keys, keyOf(x+0)) // -0 becomes 0
+		if x == 0 {
+			zeros += weight(weights, i)
+			continue
+		}
+		s.keys = append(s.keys, keyOf(x))
 		if weights != nil {
 			s.weights = append(s.weights, weights[i])
 		}
@@ -105,7 +126,11 @@ func (s *sorter) tally(values, weights []float64) (distinct, mass []float64, mis
 		}
 		s.distinct, s.mass = append(s.distinct, valueOf(k)), append(s.mass, w)
 	}
-	return s.distinct, s.mass, len(s.keys) < len(values)
+	if zeros > 0 {
+		at, _ := slices.BinarySearch(s.distinct, 0)
+		s.distinct, s.mass = slices.Insert(s.distinct, at, 0), slices.Insert(s.mass, at, zeros)
+	}
+	return s.distinct, s.mass, missing
 }
 
 // cuts returns the positions i after which a bin ends, at most limit-1 of

@@ -83,7 +83,7 @@ func (b *booster) round(ctx context.Context, idle int) (grown bool, err error) {
 			grown = true
 			builder.add(nodes, b.grower.m)
 			if b.valid != nil {
-				walk(ctx, b.crew, nodes, b.valid.columns, b.valid.margins[out], nil)
+				walk(ctx, b.crew, nodes, b.valid.rows.routes(ctx, b.crew, nodes), b.valid.margins[out], nil)
 			}
 		}
 	}
@@ -141,11 +141,7 @@ func (b *booster) tree(ctx context.Context, k, out int) ([]node, error) {
 	}
 	g.settle(ctx, nodes, b.objective, grad, hess, margin, b.y, g.weights)
 	if b.inSample != nil {
-		columns := make([][]uint8, len(g.m.features))
-		for i := range columns {
-			columns[i] = g.m.features[i].cells
-		}
-		walk(ctx, b.crew, nodes, columns, margin, b.inSample)
+		walk(ctx, b.crew, nodes, g.m.routes(nodes), margin, b.inSample)
 	}
 	return nodes, ctx.Err()
 }
@@ -197,7 +193,7 @@ func (b *booster) features(k int) []bool {
 // validation follows the loss on rows that the trees are not fitted to.
 type validation struct {
 	stopping
-	columns [][]uint8
+	rows    *otherRows
 	joint   joint // as the booster's, for these rows
 	y, w    []float64
 	margins [][]float64 // per output

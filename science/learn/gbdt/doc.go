@@ -48,7 +48,9 @@
 //
 //	bin        a range of a feature's values that training does not tell apart
 //	edge       the largest value of a bin: x <= edge exactly if bin(x) <= bin
-//	block      up to 16 features whose bins lie side by side, row by row
+//	lane       a byte per row, its cell: the bin of one feature, or of whichever
+//	           of several sparse ones is not where it usually is
+//	block      up to 16 lanes whose cells lie side by side, row by row
 //	histogram  per feature and bin, the sums of gradients and hessians
 //	token      one row's place in the list of rows: its number and its gradient
 //	cover      the weight of the training rows in a node
@@ -72,14 +74,17 @@
 // pairs of rows, so the gradients of a group are computed together, from its
 // rows in the current order (see Fit).
 //
+// # Sparse features
+//
+// Indicators, counts of words and other columns that are mostly the same share
+// a lane if no two of them are away from their usual bins in the same row.
+// Fifty indicators of one category take one byte a row and one addition, and
+// the trees are to the last bit those that would grow without sharing.
+//
 // # A small example
 //
 // Four rows x = 1, 2, 3, 4 with labels y = 0, 0, 10, 10, learning rate 1 and
 // lambda 0: the base is the mean, 5; the gradients are 5, 5, -5, -5 and the
 // hessians 1. Between 2 and 3 the gain is 10²/2 + 10²/2 - 0 = 100, the largest;
 // the edge is 2.5; the leaves are -10/2 = -5 and 5, and the tree is exact.
-//
-// # What it does not do
-//
-// No bundling of exclusive features.
 package gbdt

@@ -67,8 +67,10 @@ func (Learner) Input() learn.Input { return learn.Raw }
 // task; labels that cannot be ranked, or have no order to learn;
 // [ErrOneClass]; category codes that are not whole numbers; ctx's error.
 //
-// Memory: two to three bytes per value and about 70 per row, besides t; in exact
-// mode another copy of t, and while bins are made 110 bytes per row and worker.
+// Memory: two to three bytes per value and about 70 per row, besides t; less
+// where features are sparse and exclusive, as indicators are. 10,000,000 rows
+// of 28 numbers take 1.3 GB with two workers. In exact mode another copy of t,
+// and while bins are made 110 bytes per row and worker.
 func (Learner) Fit(ctx context.Context, t learn.Train, p learn.Params) (bundle.Member, error) {
 	if t.Task == bundle.Multiclass {
 		return bundle.Member{}, data.WithHint(errors.New("gbdt: Fit is asked for one output of a multiclass task"), "use FitClasses")
@@ -289,10 +291,7 @@ func newBooster(ctx context.Context, c *crew, t learn.Train, s settings, from *s
 	if t.Valid == nil || s.earlyStoppingRounds == 0 {
 		return b, nil
 	}
-	b.valid = &validation{joint: s.joint(t.Task, t.Classes, t.Valid.Groups, t.Valid.Y, t.Valid.W), y: t.Valid.Y, w: t.Valid.W}
-	if b.valid.columns, err = m.like(ctx, c, t.Valid.X); err != nil {
-		return nil, err
-	}
+	b.valid = &validation{joint: s.joint(t.Task, t.Classes, t.Valid.Groups, t.Valid.Y, t.Valid.W), rows: m.like(t.Valid.X), y: t.Valid.Y, w: t.Valid.W}
 	for _, builder := range b.builders {
 		margin := make([]float64, t.Valid.X.Rows)
 		if err := startAt(ctx, c, margin, &builder.forest, t.Valid.X, nil); err != nil {

@@ -40,6 +40,7 @@ type grower struct {
 	spare   []token  // further scratch for more than two workers; else nil
 	leafOf  []uint16 // of each row, while a tree is settled
 	pool    pool
+	spaces  [][256]sums // per block: for histograms of features that share a lane
 	nodes   []node
 
 	monotone []float64 // per feature of the matrix; nil: no constraints
@@ -55,6 +56,9 @@ type grower struct {
 // stand behind their parents.
 func (g *grower) grow(ctx context.Context, total sums, scale scales, allowed []bool, key uint64) ([]node, error) {
 	g.scale, g.allowed, g.key = scale, allowed, key
+	if g.spaces == nil {
+		g.spaces = make([][256]sums, len(g.m.blocks))
+	}
 	for _, n := range g.nodes {
 		g.pool.give(n.histogram)
 	}
@@ -130,21 +134,25 @@ func (g *grower) examine(ctx context.Context, small, large *node, inherited hist
 	}
 	found := make([][2]search, len(g.m.blocks))
 	tokens := g.tokens[small.begin:small.end]
-	work := (len(tokens) + 1024) * len(g.m.features)
+	work := len(tokens)*len(g.m.lanes) + 1024*len(g.m.features)
 	g.crew.eachOf(work, len(g.m.blocks), func(b int) {
-		features := g.m.in(b)
-		count(ctx, g.kernel, &small.histogram[b], g.m.blocks[b], tokens, len(features))
+		block := &g.m.blocks[b]
+		count(ctx, g.kernel, &small.histogram[b], block.cells, tokens, block.width)
 		if wanted[1] {
-			subtract(&large.histogram[b], &small.histogram[b], len(features))
+			subtract(&large.histogram[b], &small.histogram[b], block.width)
 		}
 		found[b] = searches
 		for i, n := range nodes {
 			if !wanted[i] {
 				continue
 			}
-			for slot := range features {
-				if k := b*g.m.perBlock + slot; n.features[k] {
-					found[b][i].try(k, &features[slot], &n.histogram[b][slot])
+			for _, k := range block.features {
+				if !n.features[k] {
+					continue
+				}
+				f, q := &g.m.features[k], &found[b][i]
+				if h := f.byBin(&n.histogram[b][f.lane-b*g.m.perBlock], n.sums, q.minHessian, &g.spaces[b]); h != nil {
+					q.try(k, f, h)
 				}
 			}
 		}
@@ -153,8 +161,8 @@ func (g *grower) examine(ctx context.Context, small, large *node, inherited hist
 		if n == nil {
 			continue
 		}
-		for b := range found { // in block order, so that the earlier feature wins a tie
-			if s := found[b][i].found(); wanted[i] && s.gain > n.split.gain {
+		for b := range found {
+			if s := found[b][i].found(); wanted[i] && s.before(&n.split) {
 				n.split = s
 			}
 		}
@@ -180,15 +188,15 @@ func (g *grower) divisible(n *node, q *search) bool {
 // divide splits node at and returns the positions of its children.
 func (g *grower) divide(at int) (left, right int) {
 	n := &g.nodes[at]
-	cells := g.m.features[n.split.feature].cells
+	way := g.m.route(&n.split)
 	var goesLeft [256]uint8
-	for bin := range goesLeft {
-		if n.split.left.has(uint8(bin)) {
-			goesLeft[bin] = 1
+	for cell := range goesLeft {
+		if way.left.has(uint8(cell)) {
+			goesLeft[cell] = 1
 		}
 	}
 	leftSmaller := hessianOf(n.split.leftSums) < hessianOf(n.sums)/2
-	middle := n.begin + g.partition(n.begin, n.end, cells, &goesLeft, leftSmaller)
+	middle := n.begin + g.partition(n.begin, n.end, way.cells, &goesLeft, leftSmaller)
 	l := node{begin: n.begin, end: middle, number: len(g.nodes), depth: n.depth + 1, sums: n.split.leftSums, lower: n.lower, upper: n.upper}
 	r := node{begin: middle, end: n.end, number: len(g.nodes) + 1, depth: n.depth + 1, sums: n.sums - n.split.leftSums, lower: n.lower, upper: n.upper}
 	l.weight, r.weight = g.weightOf(&l), g.weightOf(&r)
@@ -197,12 +205,12 @@ func (g *grower) divide(at int) (left, right int) {
 		l.lambda, r.lambda = g.s.catLambda, g.s.catLambda
 	}
 	n.missingLeft = n.split.left.has(missingBin)
-	if !n.split.missingSeen && !g.anyMissing(n, cells) {
+	if !n.split.missingSeen && !g.anyMissing(n) {
 		n.missingLeft = l.weight >= r.weight
 		if n.missingLeft {
 			n.split.left.add(missingBin)
 		} else {
-			n.split.left[missingBin>>6] &^= 1 << (missingBin & 63)
+			n.split.left.remove(missingBin)
 		}
 	}
 	left = len(g.nodes)
@@ -214,12 +222,16 @@ func (g *grower) divide(at int) (left, right int) {
 
 // anyMissing reports whether a node has rows with a missing value: they leave
 // no trace in a histogram if their gradients and hessians round to zero.
-func (g *grower) anyMissing(n *node, cells []uint8) bool {
-	if !g.m.features[n.split.feature].hasMissing {
+func (g *grower) anyMissing(n *node) bool {
+	f := &g.m.features[n.split.feature]
+	if !f.hasMissing {
 		return false
 	}
+	var missing set
+	missing.add(missingBin)
+	cells, missing := g.m.lanes[f.lane].cells, f.cellsOf(missing)
 	for _, t := range g.tokens[n.begin:n.end] {
-		if cells[t>>32] == missingBin {
+		if missing.has(cells[t>>32]) {
 			return true
 		}
 	}
@@ -237,10 +249,9 @@ func (g *grower) weightOf(n *node) float64 {
 	return sum
 }
 
-// walk adds the values of the leaves that rows fall into to their margins; the
-// bins of the rows' features are in columns. skip[r] leaves row r out; nil:
-// none.
-func walk(ctx context.Context, c *crew, nodes []node, columns [][]uint8, margin []float64, skip []bool) {
+// walk adds the values of the leaves that rows fall into to their margins;
+// routes are those of the nodes. skip[r] leaves row r out; nil: none.
+func walk(ctx context.Context, c *crew, nodes []node, routes []route, margin []float64, skip []bool) {
 	c.blocks(len(margin), func(begin, end int) {
 		if ctx.Err() != nil {
 			return
@@ -249,15 +260,15 @@ func walk(ctx context.Context, c *crew, nodes []node, columns [][]uint8, margin 
 			if skip != nil && skip[r] {
 				continue
 			}
-			n := &nodes[0]
-			for n.left != 0 {
-				if n.split.left.has(columns[n.split.feature][r]) {
-					n = &nodes[n.left]
+			at := 0
+			for nodes[at].left != 0 {
+				if way := &routes[at]; way.left.has(way.cells[r]) {
+					at = nodes[at].left
 				} else {
-					n = &nodes[n.right]
+					at = nodes[at].right
 				}
 			}
-			margin[r] += n.value
+			margin[r] += nodes[at].value
 		}
 	})
 }

@@ -43,6 +43,8 @@ type settings struct {
 	perClass                        []float64 // class_weights as a list; nil: the word counts
 	monotone                        []float64 // per column of the table: -1, 0 or 1; nil: no constraints
 	interactions                    [][]int   // columns that may meet on a path; nil: any
+
+	apart bool // features share no lanes; for tests, since it cannot be seen in a model
 }
 
 // entry ties a parameter to the field that holds it.

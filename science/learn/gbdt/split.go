@@ -6,6 +6,7 @@ import "github.com/tandem-ml/tandem/science/learn/gbdt/internal/kernel"
 type set [4]uint64
 
 func (s *set) add(bin uint8)      { s[bin>>6] |= 1 << (bin & 63) }
+func (s *set) remove(bin uint8)   { s[bin>>6] &^= 1 << (bin & 63) }
 func (s *set) has(bin uint8) bool { return s[bin>>6]>>(bin&63)&1 != 0 }
 
 // split is a way to divide a node. Its zero value is no split: every real one
@@ -20,6 +21,12 @@ type split struct {
 	missingSeen bool // missing values had a say in where they go
 }
 
+// before reports whether s is a better split than o: of equal ones it is the
+// one by the earlier feature.
+func (s *split) before(o *split) bool {
+	return s.gain > o.gain || s.gain == o.gain && s.gain > 0 && s.feature < o.feature
+}
+
 // search finds the best split of one node. Everything in it is in fixed-point
 // units: the gain in real units is the gain here times scales.h/scales.g², the
 // same factor for all nodes of a tree.
@@ -32,6 +39,7 @@ type search struct {
 	minHessian float64 // smallest sum of hessians allowed in a child
 	parent     float64 // what the undivided node is worth
 	scan       func(h *[256]sums, edges int, q *kernel.Scan) int
+	query      kernel.Scan // here, as one for each call would be garbage
 	best       split
 
 	// What only some settings need; plain says that none of them does.
@@ -163,9 +171,9 @@ func (q *search) numeric(k int, f *feature, h *[256]sums) {
 func (q *search) sweep(k, edges, only int, h *[256]sums, missing sums, missingSeen bool) {
 	best := -1
 	if q.plain {
-		scan := kernel.Scan{Start: missing, Total: q.total, Lambda: q.lambda, MinHessian: q.minHessian, Parent: q.parent, Gain: q.best.gain}
-		if best = q.scan(h, edges, &scan); best >= 0 {
-			q.best.gain, q.best.leftSums = scan.Gain, scan.Left
+		q.query = kernel.Scan{Start: missing, Total: q.total, Lambda: q.lambda, MinHessian: q.minHessian, Parent: q.parent, Gain: q.best.gain}
+		if best = q.scan(h, edges, &q.query); best >= 0 {
+			q.best.gain, q.best.leftSums = q.query.Gain, q.query.Left
 		}
 	} else {
 		best = q.careful(k, edges, only, h, missing)

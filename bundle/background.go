@@ -97,12 +97,15 @@ func (b *Member) against(ctx context.Context, rows Rows) (comparison, error) {
 	return comparison{linear: &linear.Model{Intercept: b.Linear.Intercept, Weight: b.Linear.Weight, Mean: mean}}, nil
 }
 
+// Layout returns how rows of the model are encoded.
+func (b *Background) Layout() *Layout { return b.model.Layout() }
+
 // Contributions is [Model.Contributions] against the background: the base is
 // the mean margin of the background's rows (of the class that is explained),
 // and dst[j] the part of input column j in the difference to it. The
 // contributions of the members are exact Shapley values of their features,
 // against the same features of the background's rows, added up by input column
-// with the members' weights.
+// with the members' weights. It does not allocate.
 func (b *Background) Contributions(dst, row []float64) (base, margin float64) {
 	c := b.model.state()
 	s := c.pool.Get().(*scratch)

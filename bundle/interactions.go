@@ -67,6 +67,9 @@ func (m *Model) Interactor() (*Interactor, error) {
 	return x, nil
 }
 
+// Layout returns how rows of the model are encoded.
+func (x *Interactor) Layout() *Layout { return x.model.Layout() }
+
 // Interactions sets dst[i*n+j], n being the number of input columns, to the
 // interaction of columns i and j in the margin of one encoded row, and returns
 // base and margin as [Model.Contributions] does. dst is symmetric, half of what

@@ -3,6 +3,7 @@ package bundle
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"github.com/tandem-ml/tandem/bundle/linear"
 	"github.com/tandem-ml/tandem/bundle/tree"
@@ -14,6 +15,10 @@ import (
 // memory and move that mean little.
 const MaxBackground = 1000
 
+// backgroundMemory is how many bytes a background takes at most beside the
+// trees, those of all members and classes, which share it by their sizes.
+const backgroundMemory int64 = 512 << 20
+
 // Background explains margins as compared with given rows. Where
 // [Model.Contributions] asks what a column does when the others are known or
 // spread as in training, a background asks what it does when the columns come
@@ -24,7 +29,11 @@ type Background struct {
 	model   *Model
 	members []comparison // as the model's
 	classes []*Background
+	pool    sync.Pool // of *backgroundScratch
 }
+
+// backgroundScratch is the working memory of some rows.
+type backgroundScratch struct{ features, parts []float64 }
 
 // comparison is a member prepared for a background; one of the two is set.
 type comparison struct {
@@ -51,23 +60,36 @@ func (m *Model) Against(ctx context.Context, rows Rows) (*Background, error) {
 			fmt.Errorf("background: %d rows are more than the %d that a row is compared with at most", rows.N, MaxBackground),
 			"give a random sample of them; contributions are means over the background, and a hundred rows often do")
 	}
-	b := &Background{model: m}
-	for _, of := range c.classes {
-		class, err := of.Against(ctx, rows)
+	nodes := 0
+	for i := range m.Members {
+		if f := m.Members[i].Trees; f != nil {
+			nodes += len(f.Feature)
+		}
+	}
+	return m.against(ctx, rows, nodes)
+}
+
+// against is Against for a model, or one of its classes; nodes is how many the
+// whole model's trees have.
+func (m *Model) against(ctx context.Context, rows Rows, nodes int) (*Background, error) {
+	b := &Background{model: m, pool: sync.Pool{New: func() any { return new(backgroundScratch) }}}
+	for _, of := range m.state().classes {
+		class, err := of.against(ctx, rows, nodes)
 		if err != nil {
 			return nil, err
 		}
 		b.classes = append(b.classes, class)
 	}
-	if c.classes != nil {
+	if b.classes != nil {
 		return b, nil
 	}
 	for i := range m.Members {
 		member := &m.Members[i]
-		with, err := member.against(ctx, rows)
+		with, err := member.against(ctx, rows, nodes)
 		if err != nil {
 			if ctx.Err() == nil {
-				err = data.WithHint(fmt.Errorf("background: member %d (%s): %w", i, member.Learner, err), "give fewer rows")
+				err = data.WithHint(fmt.Errorf("background: member %d (%s): %w", i, member.Learner, err),
+					"give fewer rows")
 			}
 			return nil, err
 		}
@@ -76,14 +98,15 @@ func (m *Model) Against(ctx context.Context, rows Rows) (*Background, error) {
 	return b, nil
 }
 
-func (b *Member) against(ctx context.Context, rows Rows) (comparison, error) {
+func (b *Member) against(ctx context.Context, rows Rows, nodes int) (comparison, error) {
 	width := len(b.Plan)
 	features := make([]float64, rows.N*width)
 	for i := range rows.N {
 		b.Plan.Apply(features[i*width:][:width], rows.Row(i))
 	}
 	if b.Trees != nil {
-		trees, err := tree.NewInterventional(ctx, b.Trees, rows.N, features)
+		share := backgroundMemory * int64(len(b.Trees.Feature)) / int64(nodes)
+		trees, err := tree.NewInterventional(ctx, b.Trees, rows.N, features, int(share))
 		return comparison{trees: trees}, err
 	}
 	// The Shapley values of a linear model against rows are those against their mean.
@@ -105,33 +128,80 @@ func (b *Background) Layout() *Layout { return b.model.Layout() }
 // and dst[j] the part of input column j in the difference to it. The
 // contributions of the members are exact Shapley values of their features,
 // against the same features of the background's rows, added up by input column
-// with the members' weights. It does not allocate.
+// with the members' weights. It does not allocate, but for multiclass models.
 func (b *Background) Contributions(dst, row []float64) (base, margin float64) {
-	c := b.model.state()
-	s := c.pool.Get().(*scratch)
-	defer c.pool.Put(s)
+	var bases, margins [1]float64
+	b.ContributionRows(dst, bases[:], margins[:], Rows{N: 1, Cols: len(row), Data: row})
+	return bases[0], margins[0]
+}
+
+// ContributionRows is [Background.Contributions] for every row: dst has a row
+// of contributions for each, base and margin a value. Some dozens of rows at a
+// time take much less than one by one; the bits are the same.
+func (b *Background) ContributionRows(dst, base, margin []float64, rows Rows) {
 	if b.classes != nil {
-		class, _ := b.model.classify(s.classes, row)
-		return b.classes[class].Contributions(dst, row)
+		b.classRows(dst, base, margin, rows)
+		return
 	}
-	dst = dst[:c.layout.Cols()]
+	c := b.model.state()
+	cols := c.layout.Cols()
+	dst, base, margin = dst[:rows.N*cols], base[:rows.N], margin[:rows.N]
 	clear(dst)
+	clear(base)
+	clear(margin)
+	s := b.pool.Get().(*backgroundScratch)
+	if need := rows.N * c.widest; len(s.features) < need {
+		s.features, s.parts = make([]float64, need), make([]float64, need)
+	}
 	for i := range b.members {
 		member, with := &b.model.Members[i], &b.members[i]
-		x, part := s.features[:len(member.Plan)], s.contributions[:len(member.Plan)]
-		member.Plan.Apply(x, row)
+		width := len(member.Plan)
+		features, parts := s.features[:rows.N*width], s.parts[:rows.N*width]
+		for r := range rows.N {
+			member.Plan.Apply(features[r*width:][:width], rows.Row(r))
+		}
 		var memberBase float64
 		if with.trees != nil {
-			memberBase = with.trees.Contributions(part, x)
-			margin += float64(member.Weight * c.scorers[i].Margin(x))
-		} else {
-			memberBase = with.linear.Contributions(part, x)
-			margin += float64(member.Weight * with.linear.Margin(x))
+			memberBase = with.trees.Contributions(parts, features)
 		}
-		base += float64(member.Weight * memberBase)
-		for k := range part {
-			dst[member.Plan[k].Input] += float64(member.Weight * part[k])
+		for r := range rows.N {
+			x, part := features[r*width:][:width], parts[r*width:][:width]
+			if with.trees != nil {
+				margin[r] += float64(member.Weight * c.scorers[i].Margin(x))
+			} else {
+				memberBase = with.linear.Contributions(part, x)
+				margin[r] += float64(member.Weight * with.linear.Margin(x))
+			}
+			base[r] += float64(member.Weight * memberBase)
+			to := dst[r*cols:][:cols]
+			for k, v := range part {
+				to[member.Plan[k].Input] += float64(member.Weight * v)
+			}
 		}
 	}
-	return base, margin
+	b.pool.Put(s)
+}
+
+// classRows is ContributionRows of a multiclass model: the rows of each class
+// go to its own background.
+func (b *Background) classRows(dst, base, margin []float64, rows Rows) {
+	cols := b.model.Layout().Cols()
+	of := make([][]int, len(b.classes)) // per class: its rows
+	scores := make([]float64, len(b.classes))
+	for i := range rows.N {
+		class, _ := b.model.classify(scores, rows.Row(i))
+		of[class] = append(of[class], i)
+	}
+	for class, some := range of {
+		one := Rows{N: len(some), Cols: cols}
+		for _, i := range some {
+			one.Data = append(one.Data, rows.Row(i)...)
+		}
+		part, bases, margins := make([]float64, one.N*cols), make([]float64, one.N), make([]float64, one.N)
+		b.classes[class].ContributionRows(part, bases, margins, one)
+		for k, i := range some {
+			copy(dst[i*cols:][:cols], part[k*cols:])
+			base[i], margin[i] = bases[k], margins[k]
+		}
+	}
 }

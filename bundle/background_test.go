@@ -96,6 +96,33 @@ func TestBackgroundOfClasses(t *testing.T) {
 	}
 }
 
+// Rows together have the bits of each alone, of one class and of several.
+func TestBackgroundOfManyRows(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(26, 1))
+	for name, c := range map[string]struct {
+		m    *bundle.Model
+		rows bundle.Rows
+	}{
+		"blend":   {blend(t, rng), applicants(rng, 50)},
+		"classes": {mustModel(t, threeClasses("softmax")), bundle.Rows{N: 4, Cols: 2, Data: []float64{3, 0.5, -1, -1, 0, 2, 1, 4}}},
+	} {
+		b, err := c.m.Against(t.Context(), c.rows)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, cols := c.rows.N, c.rows.Cols
+		all, base, margin, one := make([]float64, n*cols), make([]float64, n), make([]float64, n), make([]float64, cols)
+		b.ContributionRows(all, base, margin, c.rows)
+		for i := range n {
+			alone, m := b.Contributions(one, c.rows.Row(i))
+			if alone != base[i] || m != margin[i] || !slices.Equal(one, all[i*cols:][:cols]) {
+				t.Errorf("%s: row %d alone: %v = %v + %v, among others %v = %v + %v", name, i, m, alone, one, margin[i], base[i], all[i*cols:][:cols])
+			}
+		}
+	}
+}
+
 func TestAgainstRefuses(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(22, 1))

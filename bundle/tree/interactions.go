@@ -30,9 +30,9 @@ import (
 type Interactor struct {
 	paths     *paths
 	explainer *Explainer
-	share     []float64 // per feature of all ways: the product of the cover shares of its branches
-	rules     [][]point // by number of points
-	pool      sync.Pool // of *interactScratch
+	share     [][][]float64 // per leaf of each tree and feature of its way: the product of the cover shares of its branches
+	rules     [][]point     // by number of points
+	pool      sync.Pool     // of *interactScratch
 }
 
 // point is one of a Gauss-Legendre rule on [0, 1]; u is 1-t.
@@ -45,7 +45,7 @@ type interactScratch struct {
 }
 
 // maxInteract bounds the steps of one row: some seconds.
-const maxInteract = 1 << 32
+const maxInteract int64 = 1 << 32
 
 // NewInteractor prepares the interactions of a forest that has passed
 // [Forest.Check]. The forest may not be changed afterwards. It returns an error
@@ -55,39 +55,39 @@ func NewInteractor(f *Forest) (*Interactor, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := &Interactor{paths: p, explainer: NewExplainer(f), share: make([]float64, len(p.feature))}
+	x := &Interactor{paths: p, explainer: NewExplainer(f), rules: make([][]point, p.longest/2+1)}
 	parent := make([]int32, len(f.Feature))
-	steps := 0
-	for t := range p.words {
-		parent[f.Root[t]] = -1
+	steps := int64(0)
+	for t := range p.trees {
 		for i := f.Root[t]; i < f.Root[t+1]; i++ {
 			if f.Left[i] >= 0 {
 				parent[f.Left[i]], parent[f.Right[i]] = i, i
-				continue
 			}
-			share := x.share[p.at[i]:][:p.end[i]]
+		}
+		var shares [][]float64
+		for _, leaf := range p.trees[t].leaves {
+			d := len(leaf.way)
+			if steps += int64(d*d) * int64(max(1, d/2)); steps > maxInteract {
+				return nil, fmt.Errorf("tree %d: the trees are too many and too deep for interactions: up to %d features on the way to a leaf", t, p.longest)
+			}
+			share := make([]float64, d)
 			for k := range share {
 				share[k] = 1
 			}
-			for k := i; parent[k] >= 0; k = parent[k] {
+			for k := leaf.node; k != f.Root[t]; k = parent[k] {
 				n := parent[k]
-				toLeft := coverShare(f.Cover[f.Left[n]], f.Cover[f.Right[n]])
+				of := coverShare(f.Cover[f.Left[n]], f.Cover[f.Right[n]])
 				if k == f.Right[n] {
-					toLeft = 1 - toLeft
+					of = 1 - of
 				}
-				share[p.bit[k]] = float64(share[p.bit[k]] * toLeft)
+				share[p.bit[n]] = float64(share[p.bit[n]] * of)
 			}
-			d := len(share)
-			if steps += d * d * max(1, d/2); steps > maxInteract {
-				return nil, fmt.Errorf("tree %d: the trees are too many and too deep for interactions: up to %d features on the way to a leaf", t, p.longest)
+			shares = append(shares, share)
+			if x.rules[d/2] == nil {
+				x.rules[d/2] = gauss(d / 2)
 			}
 		}
-	}
-	x.rules = make([][]point, p.longest/2+1)
-	for i, d := range p.end {
-		if f.Left[i] < 0 && x.rules[d/2] == nil {
-			x.rules[d/2] = gauss(int(d / 2))
-		}
+		x.share = append(x.share, shares)
 	}
 	x.pool.New = func() any {
 		return &interactScratch{off: make([]uint64, p.size), delta: make([]float64, p.longest), part: make([]float64, f.Features)}
@@ -113,17 +113,16 @@ func gauss(n int) []point {
 // It does not allocate.
 func (x *Interactor) Interactions(dst, row []float64) (base float64) {
 	p := x.paths
-	f, n := p.forest, p.forest.Features
+	n := p.forest.Features
 	dst = dst[:n*n]
 	clear(dst)
 	s := x.pool.Get().(*interactScratch)
-	for t, words := range p.words {
-		lo := f.Root[t]
-		p.follow(s.off, t, row)
-		for i := lo; i < f.Root[t+1]; i++ {
-			if f.Left[i] < 0 && p.end[i] > 1 {
-				x.leaf(dst, s, i, s.off[int(i-lo)*words:][:words])
-			}
+	for t := range p.trees {
+		tree := &p.trees[t]
+		p.follow(s.off, tree, row)
+		for k := range tree.leaves {
+			leaf := &tree.leaves[k]
+			x.leaf(dst, s.delta[:len(leaf.way)], leaf, x.share[t][k], s.off[leaf.slot:][:tree.words])
 		}
 	}
 	base = x.explainer.Contributions(s.part, row)
@@ -147,19 +146,18 @@ func (x *Interactor) Interactions(dst, row []float64) (base float64) {
 }
 
 // leaf adds the interactions at a leaf, each to one of the two places of its
-// pair. off is the set of features that lead the row off the way.
-func (x *Interactor) leaf(dst []float64, s *interactScratch, leaf int32, off []uint64) {
-	p := x.paths
-	way, share := p.way(leaf), x.share[p.at[leaf]:]
+// pair. off is the set of features that lead the row off the way; delta is room
+// for a number for each feature of it.
+func (x *Interactor) leaf(dst, delta []float64, leaf *pathLeaf, share []float64, off []uint64) {
 	isOff := func(k int) bool { return off[k/64]>>(k%64)&1 == 1 }
-	for k := range way {
+	for k := range share {
 		if isOff(k) && share[k] == 0 {
 			return // 0 with this feature known and unknown
 		}
 	}
-	delta, n := s.delta[:len(way)], p.forest.Features
-	for _, at := range x.rules[len(way)/2] {
-		product := float64(p.forest.Value[leaf] * at.w)
+	n := x.paths.forest.Features
+	for _, at := range x.rules[len(share)/2] {
+		product := float64(leaf.value * at.w)
 		for k := range delta {
 			if isOff(k) {
 				delta[k] = -1 / at.u
@@ -170,10 +168,10 @@ func (x *Interactor) leaf(dst []float64, s *interactScratch, leaf int32, off []u
 				product = float64(product * factor)
 			}
 		}
-		for a, i := range way {
+		for a, i := range leaf.way {
 			to, d := dst[int(i)*n:][:n], float64(product*delta[a])
-			for b := a + 1; b < len(way); b++ {
-				to[way[b]] += float64(d * delta[b])
+			for b := a + 1; b < len(delta); b++ {
+				to[leaf.way[b]] += float64(d * delta[b])
 			}
 		}
 	}

@@ -78,7 +78,7 @@ func filled(rows [][]*float64) [][]float64 {
 
 func against(t *testing.T, f *tree.Forest, background [][]float64) *tree.Interventional {
 	t.Helper()
-	e, err := tree.NewInterventional(context.Background(), f, len(background), slices.Concat(background...))
+	e, err := tree.NewInterventional(context.Background(), f, len(background), slices.Concat(background...), 1<<29)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -259,23 +259,23 @@ func TestInterventionalRefuses(t *testing.T) {
 	rng := rand.New(rand.NewPCG(14, 1))
 	f := treetest.Random(rng, []int{0, 3}, 20, 31)
 	for rows, values := range map[int]int{0: 0, 2: 3, -1: -2} {
-		if _, err := tree.NewInterventional(t.Context(), f, rows, make([]float64, max(0, values))); err == nil {
+		if _, err := tree.NewInterventional(t.Context(), f, rows, make([]float64, max(0, values)), 1<<29); err == nil {
 			t.Errorf("a background of %d rows and %d values was accepted", rows, values)
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := tree.NewInterventional(ctx, f, 1, []float64{1, 2}); !errors.Is(err, context.Canceled) {
+	if _, err := tree.NewInterventional(ctx, f, 1, []float64{1, 2}, 1<<29); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
-	if _, err := tree.NewInterventionalWithin(t.Context(), chain(rng, 9, 1), 3, []float64{-1, 0, 1}, 1<<17); err != nil {
+	if _, err := tree.NewInterventional(t.Context(), chain(rng, 9, 1), 3, []float64{-1, 0, 1}, 1<<20); err != nil {
 		t.Errorf("a megabyte is enough: %v", err)
 	}
 	wide := make([]float64, 500*200)
 	for i := range wide {
 		wide[i] = rng.NormFloat64()
 	}
-	if _, err := tree.NewInterventionalWithin(t.Context(), chain(rng, 200, 200), 500, wide, 1<<17); err == nil || !strings.Contains(err.Error(), "500 rows needs more than 1 MB") {
+	if _, err := tree.NewInterventional(t.Context(), chain(rng, 200, 200), 500, wide, 1<<20); err == nil || !strings.Contains(err.Error(), "500 rows needs more than 1 MB") {
 		t.Errorf("a background that takes more than a megabyte: %v", err)
 	}
 }
@@ -307,20 +307,64 @@ func pairs(features int, value func(known uint) float64) [][]float64 {
 	return out
 }
 
+// Little memory costs time, and changes no bit.
+func TestInterventionalInLittleMemory(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(27, 1))
+	f, rows := treetest.Random(rng, make([]int, 28), 20, 31), randomRows(rng, 40)
+	much, err := tree.NewInterventional(t.Context(), f, 40, rows, 1<<29)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for memory := 1 << 29; ; memory /= 2 {
+		little, err := tree.NewInterventional(t.Context(), f, 40, rows, memory)
+		if err != nil {
+			if memory > 1<<18 {
+				t.Errorf("%d bytes are not enough: %v", memory, err)
+			}
+			return
+		}
+		want, got := make([]float64, len(rows)), make([]float64, len(rows))
+		much.Contributions(want, rows)
+		if little.Contributions(got, rows); !slices.Equal(got, want) {
+			t.Errorf("with %d bytes come other contributions", memory)
+		}
+	}
+}
+
+// Rows together have the bits of each alone, the margin's base too.
+func TestInterventionalOfManyRows(t *testing.T) {
+	t.Parallel()
+	for k := range 20 {
+		rng := rand.New(rand.NewPCG(20, uint64(k)))
+		f, background, categories := randomCase(rng)
+		e := against(t, f, background)
+		var rows []float64
+		for range 9 {
+			rows = append(rows, treetest.Row(rng, categories)...)
+		}
+		all, one := make([]float64, len(rows)), make([]float64, f.Features)
+		base := e.Contributions(all, rows)
+		for i := range 9 {
+			if b := e.Contributions(one, rows[i*f.Features:][:f.Features]); b != base || !slices.Equal(one, all[i*f.Features:][:f.Features]) {
+				t.Fatalf("seed 20,%d: row %d alone: %v from %v, among others %v from %v", k, i, one, b, all[i*f.Features:][:f.Features], base)
+			}
+		}
+	}
+}
+
 func BenchmarkInterventional(b *testing.B) {
-	const n = 16
-	f, rows, part := forest500(rand.New(rand.NewPCG(1, 1))), randomRows(rand.New(rand.NewPCG(2, 2)), n), make([]float64, 28)
+	const n = 32
+	f, rows, part := forest500(rand.New(rand.NewPCG(1, 1))), randomRows(rand.New(rand.NewPCG(2, 2)), n), make([]float64, n*28)
 	for _, size := range []int{1, 100, 1000} {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {
-			e, err := tree.NewInterventional(b.Context(), f, size, randomRows(rand.New(rand.NewPCG(3, 3)), size))
+			e, err := tree.NewInterventional(b.Context(), f, size, randomRows(rand.New(rand.NewPCG(3, 3)), size), 1<<29)
 			if err != nil {
 				b.Fatal(err)
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				for i := range n {
-					e.Contributions(part, rows[i*28:][:28])
-				}
+				e.Contributions(part, rows)
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/row")
 		})
@@ -331,7 +375,7 @@ func BenchmarkNewInterventional(b *testing.B) {
 	f, background := forest500(rand.New(rand.NewPCG(1, 1))), randomRows(rand.New(rand.NewPCG(3, 3)), 1000)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := tree.NewInterventional(b.Context(), f, 1000, background); err != nil {
+		if _, err := tree.NewInterventional(b.Context(), f, 1000, background, 1<<29); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -2,87 +2,131 @@ package tree
 
 import "fmt"
 
-// maxWays bounds the memory of all ways: 256 MB.
-const maxWays = 1 << 26
-
-// paths says of every node which features the way from the root to it splits
+// paths says of every leaf which features the way from the root to it splits
 // on. The distinct features of a way are numbered from 0 in the order in which
 // they come; number k is bit k%64 of word k/64 of a set of them. It is what
 // [Interventional] and [Interactor] know of a forest.
 type paths struct {
 	forest  *Forest
-	bit     []int32 // per node but roots: number of the parent's feature
-	end     []int32 // per node: how many distinct features its way has
-	feature []int32 // of all leaves' ways
-	at      []int   // per leaf: where those of its way begin in feature; 0 in inner nodes
-	words   []int   // per tree: of a set
+	trees   []pathTree
+	bit     []int32 // per inner node of the forest: its feature's number; end, if the way to it does not have the feature
+	end     []int32 // per node of the forest: how many distinct features the way to it has
+	leaf    []int32 // per leaf of the forest: where it is among its tree's leaves
 	longest int     // distinct features of the longest way
 	size    int     // words of the sets of all nodes of the largest tree
 }
 
+type pathTree struct {
+	nodes  []pathNode // inner ones, parents first
+	leaves []pathLeaf
+	words  int // of a set
+}
+
+// pathNode is an inner node with all that tells where a row goes. What it has
+// in common with the forest's arrays is together here, in half a cache line.
+type pathNode struct {
+	threshold   float64
+	feature     int32
+	set         int32
+	slot        int32 // where the node's set begins
+	left, right int32 // where those of its children begin
+	bit         uint16
+	missingLeft bool
+}
+
+type pathLeaf struct {
+	value float64
+	way   []int32 // the distinct features
+	slot  int32
+	node  int32 // of the forest
+}
+
+// maxWays bounds the memory of all ways: 256 MB.
+const maxWays = 1 << 26
+
 // newPaths returns an error if the ways are too many and too long to be kept.
 func newPaths(f *Forest) (*paths, error) {
 	n := len(f.Feature)
-	p := &paths{forest: f, bit: make([]int32, n), end: make([]int32, n), at: make([]int, n), words: make([]int, len(f.Root)-1)}
+	p := &paths{forest: f, trees: make([]pathTree, len(f.Root)-1), bit: make([]int32, n), end: make([]int32, n), leaf: make([]int32, n)}
 	parent := make([]int32, n)
 	way := make([]int32, 0, MaxDepth)
-	for t := range p.words {
+	kept := 0
+	for t := range p.trees {
+		tree := &p.trees[t]
 		lo, hi := f.Root[t], f.Root[t+1]
 		longest := 0
 		parent[lo] = -1
 		for i := lo; i < hi; i++ {
 			way = way[:p.end[i]]
-			for k := i; parent[k] >= 0; k = parent[k] {
-				way[p.bit[k]] = f.Feature[parent[k]]
+			for k := parent[i]; k >= 0; k = parent[k] {
+				way[p.bit[k]] = f.Feature[k]
 			}
 			if f.Left[i] < 0 {
-				p.at[i] = len(p.feature)
-				if p.feature = append(p.feature, way...); len(p.feature) > maxWays {
+				if kept += len(way); kept > maxWays {
 					return nil, fmt.Errorf("tree %d: its leaves are too many and too deep to be kept with the features above them", t)
 				}
+				p.leaf[i] = int32(len(tree.leaves))
+				tree.leaves = append(tree.leaves, pathLeaf{value: f.Value[i], way: append([]int32(nil), way...), node: i})
 				longest = max(longest, len(way))
 				continue
 			}
-			bit, end := int32(len(way)), int32(len(way)+1)
+			p.bit[i] = p.end[i]
 			for k, j := range way {
 				if j == f.Feature[i] {
-					bit, end = int32(k), int32(len(way))
+					p.bit[i] = int32(k)
 				}
 			}
 			for _, c := range [...]int32{f.Left[i], f.Right[i]} {
-				parent[c], p.bit[c], p.end[c] = i, bit, end
+				parent[c], p.end[c] = i, max(p.end[i], p.bit[i]+1)
 			}
+			tree.nodes = append(tree.nodes, pathNode{
+				threshold: f.Threshold[i], feature: f.Feature[i], set: f.Set[i], missingLeft: f.MissingLeft[i],
+				slot: i - lo, left: f.Left[i] - lo, right: f.Right[i] - lo, bit: uint16(p.bit[i]),
+			})
 		}
-		p.words[t] = max(1, (longest+63)/64)
+		tree.words = max(1, (longest+63)/64)
+		for k := range tree.nodes {
+			x := &tree.nodes[k]
+			x.slot, x.left, x.right = x.slot*int32(tree.words), x.left*int32(tree.words), x.right*int32(tree.words)
+		}
+		for k := range tree.leaves {
+			x := &tree.leaves[k]
+			x.slot = (x.node - lo) * int32(tree.words)
+		}
 		p.longest = max(p.longest, longest)
-		p.size = max(p.size, p.words[t]*int(hi-lo))
+		p.size = max(p.size, tree.words*int(hi-lo))
 	}
 	return p, nil
 }
 
-// way returns the distinct features on the way to a leaf.
-func (p *paths) way(leaf int32) []int32 {
-	return p.feature[p.at[leaf]:][:p.end[leaf]]
-}
-
-// follow sets off to the sets, one for each node of tree t, of the features
+// follow sets off to the sets, one for each node of a tree, of the features
 // that lead the row off the way to the node.
-func (p *paths) follow(off []uint64, t int, row []float64) {
-	f, words := p.forest, p.words[t]
-	lo, hi := f.Root[t], f.Root[t+1]
-	clear(off[:words])
-	for i := lo; i < hi; i++ {
-		if f.Left[i] < 0 {
-			continue
+func (p *paths) follow(off []uint64, tree *pathTree, row []float64) {
+	clear(off[:tree.words])
+	for k := range tree.nodes {
+		n := &tree.nodes[k]
+		x := row[n.feature]
+		var left bool
+		switch {
+		case x != x:
+			left = n.missingLeft
+		case n.set >= 0:
+			left = inSet(p.forest.Sets[n.set], x)
+		default:
+			left = x <= n.threshold
 		}
-		on, not := f.Left[i], f.Right[i]
-		if !f.goesLeft(i, row[f.Feature[i]]) {
-			on, not = not, on
+		not := n.left
+		if left {
+			not = n.right
 		}
-		here, bit := off[int(i-lo)*words:][:words], p.bit[on]
-		copy(off[int(on-lo)*words:][:words], here)
-		there := off[int(not-lo)*words:][:words]
-		copy(there, here)
-		there[bit/64] |= 1 << (bit % 64)
+		if tree.words == 1 {
+			here := off[n.slot]
+			off[n.left], off[n.right] = here, here
+		} else {
+			here := off[n.slot:][:tree.words]
+			copy(off[n.left:], here)
+			copy(off[n.right:], here)
+		}
+		off[not+int32(n.bit/64)] |= 1 << (n.bit % 64)
 	}
 }

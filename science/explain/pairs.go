@@ -126,8 +126,9 @@ type PairImportance struct {
 	MeanAbs float64   `json:"mean_abs"` // mean absolute value of the pair, in margin units
 }
 
-// blockRows is how many rows are added up at a time, in their order; the blocks
-// are added up in theirs, so that the bits do not depend on the processors.
+// blockRows is how many rows one processor takes at a time. What is summed over
+// rows is summed within a block, and then over the blocks in their order, so
+// that the bits do not depend on the processors.
 const blockRows = 32
 
 // MeanPairs returns the mean absolute value of every pair of columns over the

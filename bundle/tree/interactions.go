@@ -30,9 +30,9 @@ import (
 type Interactor struct {
 	paths     *paths
 	explainer *Explainer
-	share     [][][]float64 // per leaf of each tree and feature of its way: the product of the cover shares of its branches
-	rules     [][]point     // by number of points
-	pool      sync.Pool     // of *interactScratch
+	share     [][]float64 // per tree, as its ways: the product of the cover shares of the feature's branches
+	rules     [][]point   // by number of points
+	pool      sync.Pool   // of *interactScratch
 }
 
 // point is one of a Gauss-Legendre rule on [0, 1]; u is 1-t.
@@ -64,13 +64,13 @@ func NewInteractor(f *Forest) (*Interactor, error) {
 				parent[f.Left[i]], parent[f.Right[i]] = i, i
 			}
 		}
-		var shares [][]float64
+		shares := make([]float64, len(p.trees[t].ways))
 		for _, leaf := range p.trees[t].leaves {
 			d := len(leaf.way)
 			if steps += int64(d*d) * int64(max(1, d/2)); steps > maxInteract {
 				return nil, fmt.Errorf("tree %d: the trees are too many and too deep for interactions: up to %d features on the way to a leaf", t, p.longest)
 			}
-			share := make([]float64, d)
+			share := shares[leaf.at:][:d]
 			for k := range share {
 				share[k] = 1
 			}
@@ -82,7 +82,6 @@ func NewInteractor(f *Forest) (*Interactor, error) {
 				}
 				share[p.bit[n]] = float64(share[p.bit[n]] * of)
 			}
-			shares = append(shares, share)
 			if x.rules[d/2] == nil {
 				x.rules[d/2] = gauss(d / 2)
 			}
@@ -122,7 +121,7 @@ func (x *Interactor) Interactions(dst, row []float64) (base float64) {
 		p.follow(s.off, tree, row)
 		for k := range tree.leaves {
 			leaf := &tree.leaves[k]
-			x.leaf(dst, s.delta[:len(leaf.way)], leaf, x.share[t][k], s.off[leaf.slot:][:tree.words])
+			x.leaf(dst, s.delta[:len(leaf.way)], leaf, x.share[t][leaf.at:][:len(leaf.way)], s.off[leaf.slot:][:tree.words])
 		}
 	}
 	base = x.explainer.Contributions(s.part, row)

@@ -19,7 +19,8 @@ type paths struct {
 type pathTree struct {
 	nodes  []pathNode // inner ones, parents first
 	leaves []pathLeaf
-	words  int // of a set
+	ways   []int32 // of all leaves, one after the other
+	words  int     // of a set
 }
 
 // pathNode is an inner node with all that tells where a row goes. What it has
@@ -37,6 +38,7 @@ type pathNode struct {
 type pathLeaf struct {
 	value float64
 	way   []int32 // the distinct features
+	at    int32   // where they begin in the tree's ways
 	slot  int32
 	node  int32 // of the forest
 }
@@ -66,7 +68,8 @@ func newPaths(f *Forest) (*paths, error) {
 					return nil, fmt.Errorf("tree %d: its leaves are too many and too deep to be kept with the features above them", t)
 				}
 				p.leaf[i] = int32(len(tree.leaves))
-				tree.leaves = append(tree.leaves, pathLeaf{value: f.Value[i], way: append([]int32(nil), way...), node: i})
+				tree.leaves = append(tree.leaves, pathLeaf{value: f.Value[i], at: int32(len(tree.ways)), node: i})
+				tree.ways = append(tree.ways, way...)
 				longest = max(longest, len(way))
 				continue
 			}
@@ -92,6 +95,7 @@ func newPaths(f *Forest) (*paths, error) {
 		for k := range tree.leaves {
 			x := &tree.leaves[k]
 			x.slot = (x.node - lo) * int32(tree.words)
+			x.way = tree.ways[x.at:][:p.end[x.node]]
 		}
 		p.longest = max(p.longest, longest)
 		p.size = max(p.size, tree.words*int(hi-lo))

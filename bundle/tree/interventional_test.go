@@ -380,3 +380,27 @@ func BenchmarkNewInterventional(b *testing.B) {
 		}
 	}
 }
+
+// One tree: 4 if income and debt are both above 0, else 0. Compared with a row
+// that lacks both, and one that lacks income alone.
+func ExampleNewInterventional() {
+	f := &tree.Forest{
+		Features: 2, Root: []int32{0, 5},
+		Feature: []int32{0, 0, 1, 0, 0}, Threshold: make([]float64, 5),
+		Left: []int32{1, -1, 3, -1, -1}, Right: []int32{2, -1, 4, -1, -1},
+		MissingLeft: make([]bool, 5), Set: []int32{-1, -1, -1, -1, -1},
+		Value: []float64{0, 0, 0, 0, 4}, Cover: []float64{8, 4, 4, 2, 2},
+	}
+	part := make([]float64, 2)
+	for _, other := range [][]float64{{-1, -1}, {-1, 1}} {
+		e, err := tree.NewInterventional(context.Background(), f, 1, other, 1<<20)
+		if err != nil {
+			panic(err)
+		}
+		base := e.Contributions(part, []float64{1, 1})
+		fmt.Printf("4 = %v %v\n", base, part)
+	}
+	// Output:
+	// 4 = 0 [2 2]
+	// 4 = 0 [4 0]
+}

@@ -1,10 +1,8 @@
 package workflow
 
 import (
-	"bufio"
 	"context"
 	"encoding/csv"
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -14,7 +12,6 @@ import (
 	"github.com/tandem-ml/tandem/bundle"
 	"github.com/tandem-ml/tandem/data"
 	"github.com/tandem-ml/tandem/data/ingest"
-	"github.com/tandem-ml/tandem/science/explain"
 )
 
 // scored is a source encoded for a bundle: row i is data row i of the source,
@@ -142,30 +139,4 @@ func PredictFile(ctx context.Context, b *bundle.Bundle, source, path string, opt
 		return err
 	})
 	return rows, failed, err
-}
-
-// ExplainRows writes one JSON object a line for every row of source, in order:
-// {"margin","base","contributions":{column: value}}, or {"error"} for a row
-// that cannot be scored. base plus the contributions is the margin.
-func ExplainRows(ctx context.Context, b *bundle.Bundle, source string, w io.Writer, opt Options) (rows, failed int, err error) {
-	s, err := readFor(ctx, b, source, opt)
-	if err != nil {
-		return 0, 0, err
-	}
-	out := bufio.NewWriter(w)
-	enc := json.NewEncoder(out)
-	for i := range s.rows.N {
-		if i%256 == 0 && ctx.Err() != nil {
-			return 0, 0, ctx.Err()
-		}
-		if problem := s.bad[i]; problem != nil {
-			err = enc.Encode(map[string]string{"error": problem.Error()})
-		} else {
-			err = enc.Encode(explain.Row(&b.Model, s.rows.Row(i)))
-		}
-		if err != nil {
-			return 0, 0, err
-		}
-	}
-	return s.rows.N, len(s.bad), out.Flush()
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -243,35 +242,6 @@ func TestHypotheses(ctx context.Context, source string, q Question, opt Options)
 	}
 	tellRejects(opt.Talk, res.Rejects)
 	return hypothesis.Test(res.Table, asked)
-}
-
-// ExplainGlobal returns each input column's mean absolute contribution to the
-// margin over the rows of source, largest first. Rows that cannot be scored
-// are told and left out.
-func ExplainGlobal(ctx context.Context, b *bundle.Bundle, source string, opt Options) ([]bundle.Importance, error) {
-	s, err := readFor(ctx, b, source, opt)
-	if err != nil {
-		return nil, err
-	}
-	if len(s.bad) > 0 {
-		opt.Talk.Line("%d rows could not be scored and are left out, the first is %v", len(s.bad), firstBad(s.bad))
-	}
-	fields := b.Contract.Inputs()
-	sum := make([]float64, len(fields))
-	one := make([]float64, len(fields))
-	for i := range s.rows.N {
-		if s.bad[i] != nil {
-			continue
-		}
-		if i%256 == 0 && ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		b.Contributions(one, s.rows.Row(i))
-		for j, v := range one {
-			sum[j] += math.Abs(v)
-		}
-	}
-	return meanAbs(fields, sum, s.rows.N-len(s.bad)), nil
 }
 
 // WriteReport writes a bundle's report to dir, which is made if need be, as

@@ -1,7 +1,8 @@
 // Package tree is the prediction form of decision trees: flat, immutable
 // arrays that define a score, a compiled form that scores fast on each kind of
 // processor ([Scorer], same bits), and the exact contributions of the
-// features to a prediction (TreeSHAP).
+// features to a prediction (TreeSHAP): path-dependent ([Explainer]), against a
+// background ([Interventional]), and those of pairs ([Interactor]).
 //
 // Growing a tree needs histograms, row lists and gains; none of that is here.
 package tree

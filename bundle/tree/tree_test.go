@@ -400,5 +400,15 @@ func FuzzCheck(f *testing.F) {
 		if sum, want := base+part[0]+part[1], forest.Margin(row); !(math.Abs(sum-want) <= 1e-9) {
 			t.Errorf("base + contributions = %v, margin %v", sum, want)
 		}
+		other := treetest.Row(rng, categories)
+		base = against(t, forest, [][]float64{other}).Contributions(part, row)
+		if sum := base + part[0] + part[1]; !(math.Abs(sum-forest.Margin(row)) <= 1e-9) || base != forest.Margin(other) {
+			t.Errorf("against a row of margin %v: %v + %v, margin %v", forest.Margin(other), base, part, forest.Margin(row))
+		}
+		four := make([]float64, 4)
+		base = interactor(t, forest).Interactions(four, row)
+		if sum := base + four[0] + four[1] + four[2] + four[3]; !(math.Abs(sum-forest.Margin(row)) <= 1e-9) {
+			t.Errorf("base + interactions = %v, margin %v", sum, forest.Margin(row))
+		}
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/tandem-ml/tandem/bundle"
@@ -133,6 +134,73 @@ func TestContributionsAddUp(t *testing.T) {
 	}
 	if n != 400 {
 		t.Errorf("%d objects for 400 rows", n)
+	}
+}
+
+// Against a background the base is the mean margin of its rows; with
+// interactions the columns alone, the pairs and the rest make the margin.
+func TestBackgroundAndInteractionsAddUp(t *testing.T) {
+	t.Parallel()
+	table, raw := loans(t)
+	dir := t.TempDir()
+	model, rows := write(t, dir, "loans.tandem", raw), write(t, dir, "loans.csv", table)
+	objects := func(args ...string) *json.Decoder {
+		t.Helper()
+		code, stdout, stderr := command(t.Context(), append([]string{"explain", model, rows, "--rows"}, args...)...)
+		if code != 0 {
+			t.Fatal(stderr)
+		}
+		dec := json.NewDecoder(strings.NewReader(stdout))
+		dec.DisallowUnknownFields()
+		return dec
+	}
+	mean, base, n := 0.0, 0.0, 0
+	for dec := objects("--background", rows); dec.More(); n++ {
+		var row struct {
+			Margin, Base  float64
+			Contributions map[string]float64
+		}
+		if err := dec.Decode(&row); err != nil {
+			t.Fatal(err)
+		}
+		sum := row.Base
+		for _, v := range row.Contributions {
+			sum += v
+		}
+		if math.Abs(sum-row.Margin) > 1e-12 {
+			t.Errorf("row %d: %v of the margin %v", n+1, sum, row.Margin)
+		}
+		mean, base = mean+row.Margin, row.Base
+	}
+	if mean /= float64(n); n != 400 || math.Abs(mean-base) > 1e-12 {
+		t.Errorf("%d rows of mean margin %v, the base is %v", n, mean, base)
+	}
+	n = 0
+	for dec := objects("--interactions", "--pairs", "1"); dec.More(); n++ {
+		var row struct {
+			Margin, Base, Rest float64
+			Alone              map[string]float64
+			Pairs              []struct {
+				Columns [2]string
+				Value   float64
+			}
+		}
+		if err := dec.Decode(&row); err != nil {
+			t.Fatal(err)
+		}
+		sum := row.Base + row.Rest
+		for _, v := range row.Alone {
+			sum += v
+		}
+		for _, p := range row.Pairs {
+			sum += p.Value
+		}
+		if math.Abs(sum-row.Margin) > 1e-12 || len(row.Alone) != 3 || len(row.Pairs) > 1 {
+			t.Errorf("row %d: %v of the margin %v, %d pairs", n+1, sum, row.Margin, len(row.Pairs))
+		}
+	}
+	if n != 400 {
+		t.Errorf("%d rows, want 400", n)
 	}
 }
 

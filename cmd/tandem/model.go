@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"math"
 	"os"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -159,27 +160,64 @@ func (s *shared) evaluateCommand() *cobra.Command {
 
 func (s *shared) explainCommand() *cobra.Command {
 	var rows bool
+	var how workflow.Reasons
 	c := &cobra.Command{
 		Use: "explain BUNDLE DATA", GroupID: "science", Args: cobra.ExactArgs(2),
 		Short: "Say what the scores of a table rest on",
 		Long: `Explain prints, for each input column, its mean absolute contribution to the
 margin over the rows of DATA. With --rows it prints one JSON object a row:
 {"margin", "base", "contributions": {column: value}}, exact: base plus the
-contributions is the margin.`,
+contributions is the margin.
+
+Contributions compare a row with the training data as a whole. With --background
+they compare it with the rows of another file, at most ` + strconv.Itoa(bundle.MaxBackground) + `: base is then their
+mean margin. Also exact.
+
+With --interactions explain prints the pairs of columns that do most together,
+beyond what each does by itself: the mean absolute value of each pair, in JSON
+[{"columns": [a, b], "mean_abs"}]; and with --rows {"margin", "base", "alone":
+{column: value}, "pairs": [{"columns": [a, b], "value"}], "rest"}, where rest is
+the sum of the pairs that are not shown: base plus all the others is the margin.`,
+		Example: `  tandem explain credit.tandem loans.csv
+  tandem explain credit.tandem loans.csv --rows --background accepted.csv
+  tandem explain credit.tandem loans.csv --interactions --pairs 5`,
 		RunE: func(c *cobra.Command, args []string) error {
+			switch {
+			case how.Interactions && how.Background != "":
+				return workflow.Usagef("either --interactions or --background: interactions compare with the training data")
+			case c.Flags().Changed("pairs") && !how.Interactions:
+				return workflow.Usagef("--pairs goes with --interactions")
+			case c.Flags().Changed("background") && how.Background == "":
+				return workflow.Usagef("--background needs a file with rows to compare with")
+			case how.Pairs < 0:
+				return workflow.Usagef("--pairs %d is not a number of pairs; 0 means all", how.Pairs)
+			}
 			b, err := open(args[0])
 			if err != nil {
 				return err
 			}
 			opt := workflow.Options{Talk: s.talk()}
-			if rows {
-				n, failed, err := workflow.ExplainRows(c.Context(), b, args[1], s.stdout, opt)
+			switch {
+			case rows:
+				n, failed, err := workflow.ExplainRows(c.Context(), b, args[1], s.stdout, how, opt)
 				if err != nil {
 					return err
 				}
 				return refused(n, failed)
+			case how.Interactions:
+				pairs, err := workflow.ExplainPairs(c.Context(), b, args[1], how.Pairs, opt)
+				if err != nil {
+					return err
+				}
+				if s.json {
+					return s.print(pairs)
+				}
+				for _, p := range pairs {
+					s.say("%-36s %.4f", p.Columns[0]+" with "+p.Columns[1], p.MeanAbs)
+				}
+				return nil
 			}
-			g, err := workflow.ExplainGlobal(c.Context(), b, args[1], opt)
+			g, err := workflow.ExplainGlobal(c.Context(), b, args[1], how.Background, opt)
 			if err != nil {
 				return err
 			}
@@ -193,6 +231,9 @@ contributions is the margin.`,
 		},
 	}
 	c.Flags().BoolVar(&rows, "rows", false, "one JSON object a row")
+	c.Flags().StringVar(&how.Background, "background", "", "compare with the rows of this file, not with the training data")
+	c.Flags().BoolVar(&how.Interactions, "interactions", false, "what pairs of columns do together")
+	c.Flags().IntVar(&how.Pairs, "pairs", 10, "with --interactions: how many pairs, the strongest; 0 means all")
 	return c
 }
 

@@ -5,7 +5,9 @@
 // model needs that column for. Its result is the importance on every report.
 // For one row, [Row] gives the exact contribution of each column to the
 // margin; production computes the same numbers for its reasons, by the same
-// code in package bundle.
+// code in package bundle. A [bundle.Background] in the model's place gives the
+// contributions to the difference from given rows, and [Pairs] sets apart what
+// columns do together.
 //
 // The two answer different questions. A column can have large contributions
 // and no importance: the model leans on it, but rows come out no better for

@@ -88,9 +88,10 @@ func BenchTrain(ctx context.Context, o BenchTrainOptions) (*BenchTrained, error)
 	} else if unseen, err = benchRows(test, &contract, target); err != nil {
 		return nil, err
 	}
-	plan, categories := plans.Fit(&contract, known.rows, rows, learn.Raw)
+	labels := plans.Labels{Y: known.y, Classes: len(target.Classes), Seed: o.Seed}
+	plan, categories := plans.FitTarget(&contract, known.rows, rows, labels)
 	fit := learn.Train{Task: target.Task, Categories: categories, Seed: o.Seed, Workers: o.Threads,
-		Data: learn.Data{X: plans.Apply(plan, known.rows, rows), Y: known.y[:len(rows)]}}
+		Data: learn.Data{X: plans.ApplyOrdered(plan, known.rows, rows, labels), Y: known.y[:len(rows)]}}
 	var binned time.Time
 	fit.Progress = func(int, int) {
 		if binned.IsZero() { // the first report comes when the bins are ready
@@ -100,7 +101,7 @@ func BenchTrain(ctx context.Context, o BenchTrainOptions) (*BenchTrained, error)
 	params := learn.Params{"trees": o.Trees, "leaves": o.Leaves, "learning_rate": 0.1, "bins": 255, "min_rows": 20}
 	var members []bundle.Member
 	if target.Task == bundle.Multiclass {
-		fit.Classes = len(target.Classes)
+		fit.Classes = labels.Classes
 		members, err = gbdt.Learner{}.FitClasses(ctx, fit, params)
 	} else {
 		members = make([]bundle.Member, 1)

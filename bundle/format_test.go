@@ -410,6 +410,7 @@ func TestFiles(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	f.Add(encode(f, small(f)))
 	f.Add(encode(f, sample(f, 1)))
+	f.Add(encode(f, means(f)))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		b, err := bundle.Decode(raw)
 		if err != nil {
@@ -440,6 +441,7 @@ func FuzzParts(f *testing.F) {
 	for i, p := range unpack(f, raw) {
 		f.Add(i, []byte(p.body))
 	}
+	f.Add(2, []byte(unpack(f, encode(f, means(f)))[2].body))
 	f.Fuzz(func(t *testing.T, which int, body []byte) {
 		p := unpack(t, raw)
 		p[uint(which)%uint(len(p))].body = string(body)

@@ -8,7 +8,9 @@ import (
 	"sync/atomic"
 
 	"github.com/tandem-ml/tandem/bundle/num"
+	"github.com/tandem-ml/tandem/bundle/step"
 	"github.com/tandem-ml/tandem/bundle/tree"
+	"github.com/tandem-ml/tandem/data"
 )
 
 // compiled is what a model works out once, to score many rows.
@@ -54,7 +56,7 @@ func NewModel(m Model) (*Model, error) {
 	}
 	for i := range m.Members {
 		b := &m.Members[i]
-		if err := b.check(layout.Cols()); err != nil {
+		if err := b.check(layout); err != nil {
 			return nil, fmt.Errorf("model: member %d (%s): %w", i, b.Learner, err)
 		}
 	}
@@ -116,12 +118,19 @@ func (m *Model) ready(layout *Layout, k tree.Kernel) (*Model, error) {
 	return &out, nil
 }
 
-func (b *Member) check(inputs int) error {
+func (b *Member) check(layout *Layout) error {
 	if !(math.Abs(b.Weight) <= 1e6) {
 		return fmt.Errorf("weight %v is not an ordinary number", b.Weight)
 	}
-	if err := b.Plan.Check(inputs); err != nil {
+	if err := b.Plan.Check(layout.Cols()); err != nil {
 		return err
+	}
+	for _, f := range b.Plan {
+		field := &layout.fields[f.Input]
+		if f.Op == step.TargetMean && (field.Kind != data.Category || f.Categories != len(field.Categories)) {
+			return fmt.Errorf("feature %q has values for %d categories, and column %q (%s) has %d",
+				f.Name, f.Categories, field.Name, field.Kind, len(field.Categories))
+		}
 	}
 	switch {
 	case (b.Trees == nil) == (b.Linear == nil):

@@ -307,6 +307,18 @@ func TestNewModelRefuses(t *testing.T) {
 		{"plan length", "features", func(m *bundle.Model) { m.Members[0].Plan = m.Members[0].Plan[1:] }},
 		{"linear length", "weights", func(m *bundle.Model) { m.Members[1].Plan = m.Members[1].Plan[1:] }},
 		{"linear reads missing", "may be missing", func(m *bundle.Model) { m.Members[1].Plan[0].Op = step.Number }},
+		{"values for fewer categories", "2 categories, and column \"Job\" (category) has 3", func(m *bundle.Model) {
+			m.Members[0].Plan[1] = step.Feature{Name: "Job target mean", Input: job, Op: step.TargetMean, Categories: 2, Values: []float64{1, 2}}
+		}},
+		{"values for a number", "column \"Income\" (number) has 0", func(m *bundle.Model) {
+			m.Members[0].Plan[0] = step.Feature{Name: "Income target mean", Input: income, Op: step.TargetMean, Categories: 2, Values: []float64{1, 2}}
+		}},
+		{"values for a number, but none", "column \"Income\" (number) has 0", func(m *bundle.Model) {
+			m.Members[0].Plan[0] = step.Feature{Name: "Income target mean", Input: income, Op: step.TargetMean}
+		}},
+		{"values lost", "1 values for 3 categories", func(m *bundle.Model) {
+			m.Members[0].Plan[1] = step.Feature{Name: "Job target mean", Input: job, Op: step.TargetMean, Categories: 3, Values: []float64{1}}
+		}},
 		{"forest", "forest", func(m *bundle.Model) { m.Members[0].Trees.Root[1] = 0; m.Members[0].Trees.Root[0] = 3 }},
 		{"slope", "slope", func(m *bundle.Model) { m.Calibration.A = 0 }},
 		{"calibration", "unknown method", func(m *bundle.Model) { m.Calibration.Method = "isotonic" }},

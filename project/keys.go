@@ -98,6 +98,9 @@ func vocabulary() []key {
 	add("model.interpretable", "`true` or `false`", "false",
 		"`true` considers only models that a person can read.",
 		func(r *reader, n ast.Node, p *Project) { r.boolean(n, &p.Model.Interpretable) })
+	add("model.target_statistics", "`true` or `false`", "true",
+		"Trees see a column of 50 or more categories as the mean of the target for each, fitted without leakage. `false` leaves all categories as they are, for trees that are to be exported.",
+		func(r *reader, n ast.Node, p *Project) { r.boolean(n, &p.Model.TargetStatistics) })
 	later("model.max_latency", "a limit on the time of one row")
 	later("model.monotone", "features with a forced direction")
 

@@ -69,6 +69,7 @@ model:
   metric: log_loss
   budget: 1m30s
   interpretable: true
+  target_statistics: false
 seed: 18446744073709551615
 decision:
   cost: {false_positive: 1, false_negative: 5.5}
@@ -134,7 +135,7 @@ func TestDefaults(t *testing.T) {
 	p := project.Default()
 	want := project.Project{
 		Name:     "project",
-		Model:    project.Model{Task: "auto", Metric: "auto", Budget: time.Minute},
+		Model:    project.Model{Task: "auto", Metric: "auto", Budget: time.Minute, TargetStatistics: true},
 		Seed:     1,
 		Decision: project.Decision{Cost: project.Cost{FalsePositive: 1, FalseNegative: 1}, Reasons: 4},
 		Serve:    project.Serve{Address: "127.0.0.1:8080"},
@@ -166,7 +167,7 @@ tandem.yaml:1:1: "data.target" is missing: the column to predict`},
 		{"unlike anything", minimal + "zzz: 1\n", `tandem.yaml:2:1: unknown key "zzz"; the sections are name, data, hypotheses, model, seed, decision, gates, contract, serve, monitor and retrain`},
 		{"duplicate", minimal + "seed: 1\nseed: 2\n", `tandem.yaml:3:1: key "seed" occurs twice; the first is on line 2`},
 		{"duplicate section", minimal + "data: {source: b.csv, target: y}\n", `tandem.yaml:2:1: key "data" occurs twice; the first is on line 1`},
-		{"later key", minimal + "model:\n  max_latency: 2ms\n", `tandem.yaml:3:3: "model.max_latency" (a limit on the time of one row) is not supported by this version; model may have task, metric, budget and interpretable`},
+		{"later key", minimal + "model:\n  max_latency: 2ms\n", `tandem.yaml:3:3: "model.max_latency" (a limit on the time of one row) is not supported by this version; model may have task, metric, budget, interpretable and target_statistics`},
 		{"later section", minimal + "retrain: {when: [{every: 30d}], rollout: {canary: 10%}}\n",
 			`tandem.yaml:2:11: "retrain.when" (conditions that start a retraining) is not supported by this version; retrain may have gate
 tandem.yaml:2:33: "retrain.rollout" (promotion in steps through shadow and canary) is not supported by this version; retrain may have gate`},

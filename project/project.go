@@ -69,6 +69,8 @@ type Model struct {
 	Metric        string        `json:"metric"` // "auto", "auc", "log_loss", "rmse"
 	Budget        time.Duration `json:"budget"`
 	Interpretable bool          `json:"interpretable"`
+
+	TargetStatistics bool `json:"target_statistics"` // of columns with many categories, for trees
 }
 
 // Decision says what a wrong decision costs and how decisions are explained.

@@ -91,6 +91,7 @@ model:
   metric: auto
   budget: 60s
   interpretable: false
+  target_statistics: true
 seed: 1
 decision:
   cost: {false_positive: 1, false_negative: 5}

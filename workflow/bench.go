@@ -117,9 +117,10 @@ func BenchTrain(ctx context.Context, o BenchTrainOptions) (*BenchTrained, error)
 	} else if unseenGroups, err = test.groups.sizes(); err != nil {
 		return nil, err
 	}
-	plan, categories := plans.Fit(&contract, known.rows, rows, learn.Raw)
+	labels := plans.Labels{Y: known.y, Classes: len(target.Classes), Seed: o.Seed}
+	plan, categories := plans.FitTarget(&contract, known.rows, rows, labels)
 	fit := learn.Train{Task: target.Task, Categories: categories, Seed: o.Seed, Workers: o.Threads,
-		Data: learn.Data{X: plans.Apply(plan, known.rows, rows), Y: known.y[:len(rows)], Groups: groups}}
+		Data: learn.Data{X: plans.ApplyOrdered(plan, known.rows, rows, labels), Y: known.y[:len(rows)], Groups: groups}}
 	var binned time.Time
 	fit.Progress = func(done, _ int) {
 		if binned.IsZero() { // the first report comes when the bins are ready
@@ -132,7 +133,7 @@ func BenchTrain(ctx context.Context, o BenchTrainOptions) (*BenchTrained, error)
 	}
 	var members []bundle.Member
 	if target.Task == bundle.Multiclass {
-		fit.Classes = len(target.Classes)
+		fit.Classes = labels.Classes
 	}
 	keep := o.checkpoint()
 	switch {

@@ -27,7 +27,7 @@ const (
 	ingestVersion     = 1
 	exploreVersion    = 1
 	hypothesisVersion = 1
-	trainVersion      = 2
+	trainVersion      = 3
 	evaluateVersion   = 1
 	explainVersion    = 2
 	reportVersion     = 2

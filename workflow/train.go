@@ -113,7 +113,7 @@ func train(ctx context.Context, in *Ingested, spec *project.Project, opt Options
 		Contract: &in.Contract, Rows: p.rows, Y: p.y,
 		Train: split.Train, Folds: evaluate.Folds(division, split.Train, folds),
 		Task: in.Target.Task, Metric: spec.Model.Metric, Budget: spec.Model.Budget, Spent: opt.spent, Seed: spec.Seed,
-		Workers: opt.Workers, Interpretable: spec.Model.Interpretable, Now: time.Now,
+		Workers: opt.Workers, Interpretable: spec.Model.Interpretable, NoTargetStatistics: !spec.Model.TargetStatistics, Now: time.Now,
 		Progress: func(e tune.Event) { opt.Talk.Progress("  train   %v", e) },
 	})
 	if err != nil {

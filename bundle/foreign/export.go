@@ -57,6 +57,10 @@ func newSource(m *bundle.Model, member *bundle.Member, numbers []step.Op) (*sour
 	seen := make(map[int]step.Op)
 	for _, f := range s.plan {
 		name := s.fields[f.Input].Name
+		if f.Op == step.TargetMean {
+			return nil, data.WithHint(fmt.Errorf("column %q is read through ordered target statistics (step %q), which the format cannot say", name, f.Op),
+				"train without them: model.target_statistics: false in tandem.yaml, or tandem train --target-statistics=false")
+		}
 		if before, twice := seen[f.Input]; twice && before != f.Op {
 			return nil, fmt.Errorf("column %q is seen through two steps (%s, %s), and the format knows one", name, before, f.Op)
 		}

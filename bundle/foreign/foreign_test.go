@@ -153,6 +153,19 @@ func oneSplit(threshold float64, change tree.Forest) *bundle.Model {
 	return m
 }
 
+// targetMeans is a model of one tree over what the target was on average in
+// each of two categories.
+func targetMeans() *bundle.Model {
+	m := oneSplit(0.5, tree.Forest{})
+	m.Contract.Fields[0] = data.Field{Name: "x", Kind: data.Category, Role: data.Feature, Categories: []string{"a", "b"}}
+	m.Members[0].Plan = step.Plan{{Name: "x target mean", Op: step.TargetMean, Categories: 2, Values: []float64{0.25, 0.75}}}
+	ready, err := bundle.NewModel(*m)
+	if err != nil {
+		panic(err)
+	}
+	return ready
+}
+
 func TestExportRefuses(t *testing.T) {
 	t.Parallel()
 	member := oneSplit(1, tree.Forest{}).Members[0]
@@ -167,6 +180,7 @@ func TestExportRefuses(t *testing.T) {
 		{`step "float32"`, true, false, func(m *bundle.Model) { m.Members[0].Plan = step.Plan{{Op: step.Float32}} }, nil},
 		{`step "zero_missing"`, false, true, func(m *bundle.Model) { m.Members[0].Plan = step.Plan{{Op: step.ZeroMissing}} }, nil},
 		{`step "month"`, true, true, func(m *bundle.Model) { m.Members[0].Plan = step.Plan{{Op: step.Month}} }, nil},
+		{`ordered target statistics (step "target_mean")`, true, true, nil, targetMeans()},
 		{"calibrated", true, true, func(m *bundle.Model) { m.Calibration = bundle.Calibration{Method: "sigmoid", A: 1, B: .1} }, nil},
 		{"calibrated", false, true, func(m *bundle.Model) { m.Calibration = bundle.Calibration{Method: "sigmoid", A: 2} }, nil},
 		{"is split at", true, true, nil, oneSplit(math.Inf(1), tree.Forest{})},

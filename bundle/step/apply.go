@@ -37,6 +37,8 @@ func (p Plan) Apply(dst, row []float64) {
 			x = truth(x != x)
 		case OneHot:
 			x = truth(x == float64(f.Index))
+		case TargetMean:
+			x = f.targetMean(x)
 		case Month, Weekday, Hour:
 			x = timePart(f.Op, x)
 		case MonthIs:
@@ -62,6 +64,16 @@ func truth(b bool) float64 {
 	return 0
 }
 
+func (f *Feature) targetMean(x float64) float64 {
+	switch {
+	case x != x:
+		return f.Fill
+	case x >= 0 && x < float64(len(f.Values)):
+		return f.Values[int(x)]
+	}
+	return f.Mean
+}
+
 // timePart returns the part of a time that op names. What no int64 of
 // microseconds can hold is missing.
 func timePart(op Op, us float64) float64 {
@@ -83,7 +95,7 @@ func timePart(op Op, us float64) float64 {
 // Linear models may not read such features.
 func (o Op) CanBeMissing() bool {
 	switch o {
-	case Standard, Hinge, Missing, OneHot, MonthIs, WeekdayIs, HourIs:
+	case Standard, Hinge, Missing, OneHot, TargetMean, MonthIs, WeekdayIs, HourIs:
 		return false
 	}
 	return true
@@ -114,6 +126,9 @@ func (f *Feature) check(inputs int) error {
 	if f.Index < 0 || f.Categories < 0 {
 		return fmt.Errorf("index %d and categories %d may not be negative", f.Index, f.Categories)
 	}
+	if len(f.Values) > 0 && f.Op != TargetMean {
+		return fmt.Errorf("%d values, and %q has none", len(f.Values), f.Op)
+	}
 	switch f.Op {
 	case Number, Code, ZeroMissing, Float32, Missing, OneHot, Month, Weekday, Hour, MonthIs, WeekdayIs, HourIs:
 	case Standard, Hinge:
@@ -122,6 +137,15 @@ func (f *Feature) check(inputs int) error {
 		}
 		if f.Low > f.High {
 			return fmt.Errorf("low %v is above high %v", f.Low, f.High)
+		}
+	case TargetMean:
+		if len(f.Values) != f.Categories {
+			return fmt.Errorf("%d values for %d categories", len(f.Values), f.Categories)
+		}
+		for _, v := range f.Values {
+			if math.IsNaN(v) || math.IsInf(v, 0) {
+				return fmt.Errorf("value %v is not finite", v)
+			}
 		}
 	default:
 		return fmt.Errorf("unknown operation %q", f.Op)

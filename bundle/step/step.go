@@ -34,6 +34,9 @@ const (
 	Missing Op = "missing"
 	// OneHot is 1 if x is category Index, else 0; missing and unseen give 0.
 	OneHot Op = "onehot"
+	// TargetMean is Values[x], what the target was on average where the category
+	// was x; Fill if x is missing, Mean if it is unseen. For trees.
+	TargetMean Op = "target_mean"
 	// Month (1-12), Weekday (0 Sunday - 6) and Hour (0-23) of a time in UTC;
 	// missing stays missing.
 	Month   Op = "month"
@@ -59,7 +62,9 @@ type Feature struct {
 	High       float64 `json:"high,omitempty"`
 	Knot       float64 `json:"knot,omitempty"`
 	Index      int     `json:"index,omitempty"`
-	Categories int     `json:"categories,omitempty"` // Code: how many were seen
+	Categories int     `json:"categories,omitempty"` // Code, TargetMean: how many were seen
+
+	Values []float64 `json:"values,omitempty"` // TargetMean: one per category
 }
 
 // Plan is the list of features a model reads, in order.

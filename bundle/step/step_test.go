@@ -42,6 +42,7 @@ func TestOperations(t *testing.T) {
 		return float64(v.UnixMicro())
 	}
 	std := step.Feature{Op: step.Standard, Mean: 10, Scale: 4, Fill: 14, Low: 2, High: 30}
+	means := step.Feature{Op: step.TargetMean, Categories: 2, Values: []float64{0.5, -2}, Fill: 0.75, Mean: 0.25}
 	wednesday := at("2024-02-28T23:59:59Z")
 	for _, c := range []struct {
 		f       step.Feature
@@ -57,6 +58,8 @@ func TestOperations(t *testing.T) {
 		{std, 18, 2}, {std, nan, 1}, {std, 1, -2}, {std, 31, 5}, {std, inf, 5}, {std, -inf, -2},
 		{step.Feature{Op: step.Missing}, nan, 1}, {step.Feature{Op: step.Missing}, 0, 0}, {step.Feature{Op: step.Missing}, inf, 0},
 		{step.Feature{Op: step.OneHot, Index: 2}, 2, 1}, {step.Feature{Op: step.OneHot, Index: 2}, 3, 0}, {step.Feature{Op: step.OneHot}, nan, 0},
+		{means, 0, 0.5}, {means, 1, -2}, {means, 2, 0.25}, {means, 1e300, 0.25}, {means, -1, 0.25}, {means, inf, 0.25}, {means, nan, 0.75},
+		{step.Feature{Op: step.TargetMean, Mean: 3}, 0, 3}, // no category is known
 		{step.Feature{Op: step.Month}, wednesday, 2}, {step.Feature{Op: step.Weekday}, wednesday, 3}, {step.Feature{Op: step.Hour}, wednesday, 23},
 		{step.Feature{Op: step.Month}, 0, 1}, {step.Feature{Op: step.Weekday}, 0, 4}, {step.Feature{Op: step.Hour}, -1, 23}, // 1970 began on a Thursday
 		{step.Feature{Op: step.Weekday}, at("2024-03-03T00:00:00Z"), 0}, // a Sunday
@@ -96,6 +99,12 @@ func TestCheckRefuses(t *testing.T) {
 		{"above high", step.Feature{Op: step.Standard, Scale: 1, Low: 1}},
 		{"negative", step.Feature{Op: step.OneHot, Index: -1}},
 		{"negative", step.Feature{Op: step.Code, Categories: -1}},
+		{"1 values for 2 categories", step.Feature{Op: step.TargetMean, Categories: 2, Values: []float64{1}}},
+		{"2 values for 0 categories", step.Feature{Op: step.TargetMean, Values: []float64{1, 2}}},
+		{"value NaN is not finite", step.Feature{Op: step.TargetMean, Categories: 1, Values: []float64{math.NaN()}}},
+		{"value +Inf is not finite", step.Feature{Op: step.TargetMean, Categories: 1, Values: []float64{math.Inf(1)}}},
+		{"constant NaN is not finite", step.Feature{Op: step.TargetMean, Fill: math.NaN()}},
+		{"1 values, and \"code\" has none", step.Feature{Op: step.Code, Values: []float64{1}}},
 	} {
 		err := step.Plan{{Op: step.Number}, c.f}.Check(2)
 		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "feature 1") {

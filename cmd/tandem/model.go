@@ -75,6 +75,7 @@ measures the winner on rows it has never seen. It writes nothing but -o.`,
 	f.Float64Var(&p.Decision.Cost.FalsePositive, "cost-false-positive", p.Decision.Cost.FalsePositive, "what a false alarm costs")
 	f.Float64Var(&p.Decision.Cost.FalseNegative, "cost-false-negative", p.Decision.Cost.FalseNegative, "what a miss costs")
 	f.BoolVar(&p.Model.Interpretable, "interpretable", false, "additive models only")
+	f.BoolVar(&p.Model.TargetStatistics, "target-statistics", p.Model.TargetStatistics, "trees see columns of many categories as means of the target")
 	f.Var((*duration)(&p.Model.Budget), "budget", "wall time for all of it, such as 30s or 5m")
 	f.Uint64Var(&p.Seed, "seed", p.Seed, "the seed of everything random")
 	f.StringVar(&test, "test", "", "a file with the rows to evaluate on, instead of holding rows back")

@@ -4,12 +4,13 @@
 // in it, and the bundle applies it to every row ever scored, so what a model
 // was trained on and what it sees in production are computed by the same code.
 // Only the rows named as training rows are looked at: a plan fitted on four
-// folds knows nothing of the fifth. The target is not looked at at all.
+// folds knows nothing of the fifth. Only [FitTarget] looks at the target.
 //
 // Learners ask for one of two forms. Raw, for trees:
 //
 //	number    Number    as it is, missing and infinite values too
-//	category  Code      the code in the contract's dictionary
+//	category  Code      the code in the contract's dictionary; with [FitTarget]
+//	          TargetMean where there are many levels
 //	time      Month, Weekday, Hour
 //
 // Dense, for linear models:
@@ -45,6 +46,9 @@ package prepare
 import (
 	"fmt"
 	"math"
+	"runtime"
+	"sync"
+	"sync/atomic"
 
 	"github.com/tandem-ml/tandem/bundle"
 	"github.com/tandem-ml/tandem/bundle/step"
@@ -108,11 +112,28 @@ func Apply(plan step.Plan, rows bundle.Rows, idx []int) learn.Matrix {
 		return learn.Matrix{Rows: n, Cols: len(plan), Data: rows.Data[idx[0]*rows.Cols : (idx[0]+n)*rows.Cols]}
 	}
 	m := learn.Matrix{Rows: len(idx), Cols: len(plan), Data: make([]float64, len(idx)*len(plan))}
-	for i, r := range idx {
-		plan.Apply(m.Row(i), rows.Row(r))
+	var next atomic.Int64
+	work := func() {
+		for {
+			begin := int(next.Add(applyRows)) - applyRows
+			if begin >= len(idx) {
+				return
+			}
+			for i := begin; i < min(begin+applyRows, len(idx)); i++ {
+				plan.Apply(m.Row(i), rows.Row(idx[i]))
+			}
+		}
 	}
+	var wg sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), (len(idx)+applyRows-1)/applyRows) {
+		wg.Go(work)
+	}
+	wg.Wait()
 	return m
 }
+
+// applyRows is how many rows are computed at a time.
+const applyRows = 4096
 
 // same reports whether the features of a plan are its inputs.
 func same(plan step.Plan, inputs int) bool {

@@ -68,6 +68,8 @@ func (s *search) planOf(c Candidate, rows []int) *planned {
 	case isBaseline(c):
 	case c.Curves:
 		p.plan, p.categories = prepare.FitCurves(s.Contract, s.Rows, rows)
+	case c.Learner.Input() == learn.Raw && !s.NoTargetStatistics:
+		p.plan, p.categories = prepare.FitTarget(s.Contract, s.Rows, rows, s.targets())
 	default:
 		p.plan, p.categories = prepare.Fit(s.Contract, s.Rows, rows, c.Learner.Input())
 	}
@@ -189,13 +191,15 @@ func (s *search) data(p *planned, rows []int) learn.Data {
 	return learn.Data{X: prepare.Apply(p.plan, s.Rows, rows), Y: at(s.Y, rows)}
 }
 
-// fit fits a learner to some rows; held may be nil.
+func (s *search) targets() prepare.Labels { return prepare.Labels{Y: s.Y, Seed: s.Seed} }
+
+// fit fits a learner to the rows that the plan was fitted to; held may be nil.
 func (s *search) fit(ctx context.Context, c Candidate, params learn.Params, p *planned, rows []int, held *learn.Data, workers int) (bundle.Member, error) {
 	if err := ctx.Err(); err != nil {
 		return bundle.Member{}, err
 	}
 	m, err := c.Learner.Fit(ctx, learn.Train{
-		Task: s.Task, Data: s.data(p, rows), Categories: p.categories, Valid: held, Seed: s.Seed, Workers: workers,
+		Task: s.Task, Data: learn.Data{X: prepare.ApplyOrdered(p.plan, s.Rows, rows, s.targets()), Y: at(s.Y, rows)}, Categories: p.categories, Valid: held, Seed: s.Seed, Workers: workers,
 	}, params)
 	m.Plan = p.plan
 	return m, err

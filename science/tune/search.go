@@ -34,6 +34,9 @@ type Config struct {
 	Workers int
 	// Interpretable leaves out trees and blends.
 	Interpretable bool
+	// NoTargetStatistics leaves all categories to trees as codes; see
+	// [prepare.FitTarget].
+	NoTargetStatistics bool
 	// Now is the clock; it may be nil if there is no budget, and all durations
 	// are then 0.
 	Now func() time.Time

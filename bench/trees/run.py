@@ -12,6 +12,7 @@ TANDEM_DATA is set), and cuts each: the first four fifths train, the rest measur
 """
 import argparse
 import ctypes
+import hashlib
 import json
 import os
 import statistics
@@ -20,7 +21,7 @@ import sys
 import time
 
 PEERS = ["lightgbm==4.7.0", "xgboost==3.2.0", "catboost==1.2.10", "scikit-learn==1.9.1", "pandas==3.1.1", "pyarrow==26.0.1"]
-OPTIONAL = ["lleaves==1.3.0"]  # not everywhere to be had
+OPTIONAL = ["lleaves==1.3.0", "llvmlite==0.43.0", "tl2cgen==1.0.0", "treelite==4.8.1"]  # not everywhere to be had
 RATE, BINS, LEAST = 0.1, 255, 20
 
 
@@ -212,13 +213,23 @@ def score_peers(o):
     import catboost as cb
     c = cb.CatBoostClassifier(iterations=o.trees, depth=5, learning_rate=RATE, thread_count=o.threads, verbose=0, allow_writing_files=False).fit(x, y)
     out["CatBoost, its own symmetric trees"] = {"rows_per_s": rate(lambda: c.predict(a, prediction_type="RawFormulaVal", thread_count=1))}
+    compiled = o.model + "-" + hashlib.sha256(open(o.model, "rb").read()).hexdigest()[:16]  # compiling takes minutes: once is enough
     try:
         import lleaves
         q = lleaves.Model(model_file=o.model)
-        q.compile()
+        q.compile(cache=compiled + ".lleaves")
         out["lleaves"] = {"rows_per_s": rate(lambda: q.predict(a, n_jobs=1))}
     except ImportError:
         out["lleaves"] = {"rows_per_s": None}
+    try:
+        import tl2cgen
+        import treelite
+        if not os.path.exists(compiled + ".so"):
+            tl2cgen.export_lib(treelite.frontend.load_lightgbm_model(o.model), toolchain="gcc", libpath=compiled + ".so", params={"parallel_comp": 20}, nthread=os.cpu_count())
+        p, d = tl2cgen.Predictor(compiled + ".so", nthread=1), tl2cgen.DMatrix(a)
+        out["tl2cgen"] = {"rows_per_s": rate(lambda: p.predict(d))}
+    except ImportError:
+        out["tl2cgen"] = {"rows_per_s": None}
     print(json.dumps(out))
 
 
@@ -295,7 +306,7 @@ def score_table(o, path, report):
     report.append(f"\n## Scoring: {o.score_trees} trees x 31 leaves, one thread\n\n| | rows/s | one row, p50 us | p99 us |\n|---|--:|--:|--:|\n")
     for name in rounds[0]:
         cells = [median(name, k) for k in ("rows_per_s", "p50_us", "p99_us")]
-        report.append(f"| {name} | " + " | ".join("not installed" if v is None and name == "lleaves" and i == 0 else "" if v is None else f"{v:,.0f}" if i == 0 else f"{v:.1f}"
+        report.append(f"| {name} | " + " | ".join("not installed" if v is None and name in ("lleaves", "tl2cgen") and i == 0 else "" if v is None else f"{v:,.0f}" if i == 0 else f"{v:.1f}"
                                                   for i, v in enumerate(cells)) + " |\n")
 
 

@@ -1,204 +1,312 @@
 #include "go_asm.h"
 #include "textflag.h"
 
-// The node's part that is not arithmetic. R8 is the node, R9 what nodes leave
-// behind, R10 where the row is hot, R11 the 1/F, R12 the answers, R13 the rule.
-//
-// Afterwards BX is 1 if the right child is hot, DX 1 if it or the left one is,
-// DI is where D is, SI is 1/F, both in bytes.
-#define WAY \
-	MOVL  explainNode_question(R8), AX \
-	MOVL  explainNode_answer(R8), BX   \
-	SUBL  (R12)(AX*4), BX              \
-	SHRL  $31, BX                      \
-	MOVL  explainNode_before(R8), DX   \
-	MOVL  (R10)(DX*4), DX              \
-	ANDL  DX, BX                       \
-	MOVL  explainNode_inverse(R8), SI  \
-	IMULL DX, SI                       \
-	MOVL  explainNode_from(R8), DI     \
-	SHLQ  $6, SI                       \
-	SHLQ  $6, DI
-
-#define CHILDREN \
-	MOVL explainNode_left(R8), AX      \
-	MOVL explainNode_right(R8), CX     \
-	MOVL BX, (R10)(CX*4)               \
-	MOVL DX, CX                        \
-	SUBL BX, CX                        \
-	MOVL CX, (R10)(AX*4)
-
-// Numbers of vectors in the rule: DX by whether the feature is hot, CX by where.
-#define PLACES \
-	LEAL (DX)(BX*1), CX                \
-	SHLL $6, DX                        \
-	SHLL $6, CX                        \
-	NEGL BX
-
-// g is gg, D of the children left and right, 1/F inv.
-#define DOWN(at, share, gg, inv, left, right) \
-	VMOVUPD at(R11)(SI*1), inv         \
-	VMULPD  rule_u+at(R13)(DX*1), share, gg \
-	VADDPD  rule_t+at(R13)(CX*1), gg, gg \
-	VMULPD  inv, gg, gg                \
-	VMOVUPD at(R9)(DI*1), left         \
-	VMULPD  gg, left, right            \
-	VSUBPD  right, left, left
-
-#define STORE(at, gg, left, right) \
-	VMOVUPD gg, explainDown_g+at(R14)  \
-	VMOVUPD left, explainDown_left+at(R14) \
-	VMOVUPD right, explainDown_right+at(R14)
-
-// lost is D of the child that is not hot, and becomes what counts in phi.
-#define PHI(at, inv, lost) \
-	VMULPD  inv, lost, lost            \
-	VMULPD  rule_phi+at(R13)(CX*1), lost, lost
-
-// A twig: the node's U goes to where DI is, gg and phi are changed.
-#define TWIG(at, gg, phi, left, delta) \
-	VMULPD  delta, gg, gg              \
-	VADDPD  left, gg, gg               \
-	VMOVUPD gg, at(DI)                 \
-	VMULPD  delta, phi, phi            \
-	VADDPD  at(R9)(AX*1), phi, phi     \
-	VMOVUPD phi, at(R9)(AX*1)
-
-#define UP(at, left, delta, product) \
-	VMOVUPD at(R11)(SI*1), left        \
-	VMOVUPD at(R11)(DI*1), delta       \
-	VSUBPD  left, delta, delta         \
-	VMULPD  explainDown_g+at(R14), delta, product \
-	VADDPD  product, left, left        \
-	VMOVUPD left, at(R10)              \
-	VMULPD  explainDown_phi+at(R14), delta, delta \
-	VADDPD  at(R12)(AX*1), delta, delta \
-	VMOVUPD delta, at(R12)(AX*1)
-
-// func explainAVX2(down *explainDown, up *vector, hot *uint32, nodes *explainNode, branches, twigs int, values *float64, leaves int, inverse *vector, r *rule, answers *int32, sums *vector)
-TEXT ·explainAVX2(SB), NOSPLIT, $16-96
-	MOVQ down+0(FP), R9
-	MOVQ hot+16(FP), R10
-	MOVQ nodes+24(FP), R8
-	MOVQ branches+32(FP), CX
-	MOVQ inverse+64(FP), R11
-	MOVQ r+72(FP), R13
-	MOVQ answers+80(FP), R12
-	MOVL $1, (R10)
-	VMOVUPD rule_w(R13), Y0
-	VMOVUPD rule_w+32(R13), Y1
-	VMOVUPD Y0, (R9)
-	VMOVUPD Y1, 32(R9)
-	LEAQ explainDown__size(R9), R14
-	MOVQ CX, R15
-	TESTQ CX, CX
-	JZ   twigs
-
-branch:
-	WAY
-	CHILDREN
-	VBROADCASTSD explainNode_share(R8)(DX*8), Y0
-	PLACES
-	DOWN(0, Y0, Y1, Y2, Y3, Y4)
-	DOWN(32, Y0, Y5, Y6, Y7, Y8)
-	VMOVD BX, X9
-	VPBROADCASTD X9, Y9
-	STORE(0, Y1, Y3, Y4)
-	STORE(32, Y5, Y7, Y8)
-	VBLENDVPD Y9, Y3, Y4, Y4
-	VBLENDVPD Y9, Y7, Y8, Y8
-	PHI(0, Y2, Y4)
-	PHI(32, Y6, Y8)
-	VMOVUPD Y4, explainDown_phi(R14)
-	VMOVUPD Y8, explainDown_phi+32(R14)
-	ADDQ $explainDown__size, R14
-	ADDQ $explainNode__size, R8
-	DECQ R15
-	JNZ  branch
-
-twigs:
-	MOVQ branches+32(FP), AX
-	SHLQ $6, AX
-	ADDQ up+8(FP), AX
-	MOVQ AX, own-8(SP) // the U of the twig
-	MOVQ twigs+40(FP), AX
-	MOVQ AX, left-16(SP)
-	MOVQ values+48(FP), R15
-
-twig:
-	WAY
-	VBROADCASTSD explainNode_share(R8)(DX*8), Y0
-	PLACES
-	DOWN(0, Y0, Y1, Y2, Y3, Y4)
-	DOWN(32, Y0, Y5, Y6, Y7, Y8)
-	VMOVD BX, X9
-	VPBROADCASTD X9, Y9
-	VBLENDVPD Y9, Y3, Y4, Y4
-	VBLENDVPD Y9, Y7, Y8, Y8
-	PHI(0, Y2, Y4)
-	PHI(32, Y6, Y8)
-	VBROADCASTSD (R15), Y10
-	VBROADCASTSD 8(R15), Y11
-	VSUBPD  Y10, Y11, Y11
-	MOVL explainNode_feature(R8), AX
-	SHLQ $6, AX
-	MOVQ own-8(SP), DI
-	MOVQ R9, R14
-	MOVQ sums+88(FP), R9
-	TWIG(0, Y1, Y4, Y10, Y11)
-	TWIG(32, Y5, Y8, Y10, Y11)
-	MOVQ R14, R9
-	ADDQ $64, DI
-	MOVQ DI, own-8(SP)
-	ADDQ $16, R15
-	ADDQ $explainNode__size, R8
-	DECQ left-16(SP)
-	JNZ  twig
-
-	MOVQ leaves+56(FP), CX
-	TESTQ CX, CX
-	JZ   back
-	MOVQ own-8(SP), R14
-
-leaf:
-	VBROADCASTSD (R15), Y0
-	VMOVUPD Y0, (R14)
-	VMOVUPD Y0, 32(R14)
-	ADDQ $8, R15
-	ADDQ $64, R14
-	DECQ CX
-	JNZ  leaf
-
-back:
-	MOVQ branches+32(FP), CX
-	TESTQ CX, CX
-	JZ   done
-	MOVQ up+8(FP), R11
-	MOVQ sums+88(FP), R12
-	MOVQ CX, R10
-	SHLQ $6, R10
-	MOVQ R10, R14
-	SHLQ $2, R14
-	ADDQ R11, R10
-	ADDQ R9, R14 // what the last branch left behind
-	IMUL3Q $explainNode__size, CX, R8
-	ADDQ nodes+24(FP), R8
-
-up:
-	SUBQ $explainNode__size, R8
-	SUBQ $64, R10
-	MOVL explainNode_left(R8), SI
-	MOVL explainNode_right(R8), DI
-	MOVL explainNode_feature(R8), AX
-	SHLQ $6, SI
-	SHLQ $6, DI
-	SHLQ $6, AX
-	UP(0, Y0, Y1, Y2)
-	UP(32, Y0, Y1, Y2)
-	SUBQ $explainDown__size, R14
-	CMPQ R14, R9
-	JNE  up
-
-done:
-	VZEROUPPER
+// The repeats. R13 is where nodes look up, DX the bytes of a state.
+#define REPEATS \
+	MOVQ explainTile_repeats(SI), R8   \
+	MOVQ explainTile_repeats+8(SI), CX \
+	TESTQ CX, CX                       \
+	JZ   done                          \
+	ADDL DX, DX                        \
+repeat:                                \
+	MOVL repeat_before(R8), AX         \
+	MOVL repeat_node(R8), DI           \
+	MOVL (R13)(AX*4), AX               \
+	MOVL (R13)(DI*4), BX               \
+	CMPL AX, repeat_hot(R8)            \
+	CMOVLNE DX, BX                     \
+	ADDL repeat_base(R8), BX           \
+	MOVL BX, (R13)(DI*4)               \
+	ADDQ $repeat__size, R8             \
+	DECQ CX                            \
+	JNZ  repeat                        \
+done:                                  \
+	VZEROUPPER                         \
 	RET
+
+#define WAYS \
+	MOVQ s+0(FP), AX                   \
+	MOVQ t+8(FP), SI                   \
+	MOVQ explainScratch_ways(AX), R13  \
+	MOVQ explainScratch_answers(AX), R12 \
+	MOVQ explainTile_questions(SI), R8 \
+	MOVQ explainTile_limits(SI), R9    \
+	MOVQ explainTile_limits+8(SI), CX  \
+	MOVL explainTile_points(SI), DX    \
+	SHLL $4, DX                        \
+	VMOVD DX, X7                       \
+	VPCMPEQD Y5, Y5, Y5                \
+	VPSRLD $16, Y5, Y5                 \
+	XORL R15, R15
+
+// func waysAVX2(s *explainScratch, t *explainTile)
+TEXT ·waysAVX2(SB), NOSPLIT, $0-16
+	WAYS
+	VPBROADCASTD X7, Y7
+
+way:
+	VPCMPEQD Y6, Y6, Y6
+	VMOVDQU (R8)(R15*4), Y0
+	VPMOVZXWD (R9)(R15*2), Y1
+	VPGATHERDD Y6, (R12)(Y0*2), Y2
+	VPAND   Y5, Y2, Y2
+	VPCMPGTD Y1, Y2, Y2
+	VPAND   Y7, Y2, Y2
+	VMOVDQU Y2, (R13)(R15*4)
+	ADDQ $8, R15
+	CMPQ R15, CX
+	JNE  way
+	REPEATS
+
+// func waysAVX512(s *explainScratch, t *explainTile)
+TEXT ·waysAVX512(SB), NOSPLIT, $0-16
+	WAYS
+	MOVQ explainTile_few(SI), R8
+	VPBROADCASTD X7, Z7
+	VMOVDQU32 (R12), Z0
+	VMOVDQU32 64(R12), Z1
+
+way:
+	VPMOVZXBW (R8)(R15*1), Z2
+	VPERMI2W Z1, Z0, Z2
+	VPCMPUW $6, (R9)(R15*2), Z2, K1
+	KSHIFTRD $16, K1, K2
+	VMOVDQA32.Z Z7, K1, Z3
+	VMOVDQA32.Z Z7, K2, Z4
+	VMOVDQU32 Z3, (R13)(R15*4)
+	VMOVDQU32 Z4, 64(R13)(R15*4)
+	ADDQ $32, R15
+	CMPQ R15, CX
+	JNE  way
+	REPEATS
+
+// In all of these, R8 is the nodes, R9 D and later U, R11 what is looked up, R12
+// the sums, R13 where nodes look up, R14 the node's pair; next is the bytes of a
+// vector. R15 counts nodes in fours.
+
+// D of the children left and right.
+#define DOWN(next, u, left, right) \
+	MOVL  (R13)(R15*1), BX             \
+	MOVL  explainNode_from(R8)(R15*4), AX \
+	VBROADCASTSD explainNode_share(R8)(R15*4), right \
+	VFMADD213PD (R11)(BX*1), u, right  \
+	VMOVUPD (R9)(AX*1), left           \
+	VMULPD  left, right, right         \
+	VSUBPD  right, left, left          \
+	VMOVUPD left, (R14)                \
+	VMOVUPD right, next(R14)
+
+// U of a twig, and its part of the sum: the feature was not split on above. CX
+// turns bytes of states into bytes of cases.
+#define PLAIN(u, v, cc, dd) \
+	MOVL  (R13), BX                    \
+	MOVQ  plainTwig_from(R8), AX       \
+	SHRL  CX, BX                       \
+	MOVQ  AX, DX                       \
+	MOVL  AX, AX                       \
+	SHRQ  $32, DX                      \
+	VBROADCASTSD plainTwig_cases(R8)(BX*1), v \
+	VBROADCASTSD plainTwig_cases+8(R8)(BX*1), cc \
+	VMOVUPD (R9)(AX*1), dd             \
+	VFMADD213PD (R12)(DX*1), cc, dd    \
+	VFNMADD231PD u, cc, v              \
+	VMOVUPD v, (R9)(AX*1)              \
+	VMOVUPD dd, (R12)(DX*1)
+
+// A chain: a node with a leaf and such a twig. U of the node, the parts of both
+// in the sums.
+#define CHAIN(u, z, gg, cc, v, leaf, dd) \
+	MOVQ  (R13), BX                    \
+	MOVQ  explainChain_features(R8), DX \
+	MOVL  explainChain_from(R8), AX    \
+	MOVQ  BX, R10                      \
+	MOVL  DX, DI                       \
+	SHRQ  $32, R10                     \
+	SHRQ  $32, DX                      \
+	SHRL  CX, BX                       \
+	SHRL  CX, R10                      \
+	VBROADCASTSD explainChain_cases(R8)(BX*1), gg \
+	VBROADCASTSD explainChain_cases+8(R8)(BX*1), z \
+	VBROADCASTSD explainChain_twig(R8)(R10*1), v \
+	VBROADCASTSD explainChain_twig+8(R8)(R10*1), cc \
+	VBROADCASTSD explainChain_leaf(R8), leaf \
+	VMOVUPD (R9)(AX*1), dd             \
+	VFNMADD231PD u, z, gg              \
+	VFNMADD231PD u, cc, v              \
+	VMULPD  dd, z, z                   \
+	VSUBPD  leaf, v, v                 \
+	VMULPD  dd, gg, dd                 \
+	VFMADD213PD (R12)(DI*1), v, z      \
+	VFMADD213PD leaf, v, gg            \
+	VFMADD213PD (R12)(DX*1), cc, dd    \
+	VMOVUPD z, (R12)(DI*1)             \
+	VMOVUPD gg, (R9)(AX*1)             \
+	VMOVUPD dd, (R12)(DX*1)
+
+// The same if it was.
+#define TWIG(next, u, share, gg, y, delta) \
+	MOVL  (R13), BX                    \
+	MOVL  explainNode_from(R8), AX     \
+	MOVL  explainNode_feature(R8), DX  \
+	VBROADCASTSD explainNode_share(R8), share \
+	VBROADCASTSD explainTwig_delta(R8), delta \
+	VMOVUPD (R11)(BX*1), gg            \
+	VMOVUPD next(R11)(BX*1), y         \
+	VFMADD231PD u, share, gg           \
+	VSUBPD  share, y, y                \
+	VBROADCASTSD explainTwig_low(R8), share \
+	VMULPD  (R9)(AX*1), y, y           \
+	VFMADD213PD share, delta, gg       \
+	VFMADD213PD (R12)(DX*1), delta, y  \
+	VMOVUPD gg, (R9)(AX*1)             \
+	VMOVUPD y, (R12)(DX*1)
+
+// U of the node before R15, and its part of the sum.
+#define UP(next, u, share, gg, y, delta, left) \
+	MOVL  -4(R13)(R15*1), BX           \
+	MOVQ  explainNode_from-explainNode__size(R8)(R15*4), AX \
+	MOVQ  AX, DX                       \
+	MOVL  AX, AX                       \
+	SHRQ  $32, DX                      \
+	VBROADCASTSD explainNode_share-explainNode__size(R8)(R15*4), share \
+	VMOVUPD (R14), left                \
+	VMOVUPD next(R14), delta           \
+	VMOVUPD (R11)(BX*1), gg            \
+	VMOVUPD next(R11)(BX*1), y         \
+	VSUBPD  left, delta, delta         \
+	VFMADD231PD u, share, gg           \
+	VSUBPD  share, y, y                \
+	VMULPD  (R9)(AX*1), y, y           \
+	VFMADD213PD left, delta, gg        \
+	VFMADD213PD (R12)(DX*1), delta, y  \
+	VMOVUPD gg, (R9)(AX*1)             \
+	VMOVUPD y, (R12)(DX*1)
+
+// What the arguments point to; R11 is set already.
+#define TILE \
+	MOVQ s+0(FP), AX                   \
+	MOVQ t+8(FP), SI                   \
+	MOVQ explainScratch_down(AX), R9   \
+	MOVQ explainScratch_sums(AX), R12  \
+	MOVQ explainScratch_ways(AX), R13
+
+// The work, with registers u, a, b, c, d, e, f; a is the weights.
+#define EXPLAIN(next, u, a, b, c, d, e, f) \
+	MOVQ explainTile_roots(SI), R15    \
+	MOVQ R9, R14                       \
+root:                                  \
+	VMOVUPD a, (R14)                   \
+	ADDQ $next, R14                    \
+	DECQ R15                           \
+	JNZ  root                          \
+	MOVQ explainTile_pairs(SI), R14    \
+	ADDQ R9, R14                       \
+	MOVQ explainTile_nodes(SI), R8     \
+	MOVQ explainTile_nodes+8(SI), R15  \
+	SHLQ $2, R15                       \
+	JZ   chains                        \
+	ADDQ R15, R13                      \
+	LEAQ (R8)(R15*4), R8               \
+	NEGQ R15                           \
+down:                                  \
+	DOWN(next, u, a, b)                \
+	LEAQ 2*next(R14), R14              \
+	ADDQ $4, R15                       \
+	JNZ  down                          \
+chains:                                \
+	MOVL $(next/32), CX                \
+	INCL CX                            \
+	MOVQ explainTile_chains(SI), R8    \
+	MOVQ explainTile_chains+8(SI), R15 \
+	TESTQ R15, R15                     \
+	JZ   plains                        \
+chain:                                 \
+	CHAIN(u, a, b, c, d, e, f)         \
+	ADDQ $8, R13                       \
+	ADDQ $explainChain__size, R8       \
+	DECQ R15                           \
+	JNZ  chain                         \
+plains:                                \
+	MOVQ explainTile_plain(SI), R8     \
+	MOVQ explainTile_plain+8(SI), R15  \
+	TESTQ R15, R15                     \
+	JZ   twigs                         \
+plain:                                 \
+	PLAIN(u, a, b, c)                  \
+	ADDQ $4, R13                       \
+	ADDQ $plainTwig__size, R8          \
+	DECQ R15                           \
+	JNZ  plain                         \
+twigs:                                 \
+	MOVQ explainTile_twigs(SI), R8     \
+	MOVQ explainTile_twigs+8(SI), R15  \
+	TESTQ R15, R15                     \
+	JZ   leaves                        \
+twig:                                  \
+	TWIG(next, u, a, b, c, d)          \
+	ADDQ $4, R13                       \
+	ADDQ $explainTwig__size, R8        \
+	DECQ R15                           \
+	JNZ  twig                          \
+leaves:                                \
+	MOVQ explainTile_leaves(SI), R8    \
+	MOVQ explainTile_leaves+8(SI), R15 \
+	TESTQ R15, R15                     \
+	JZ   back                          \
+leaf:                                  \
+	VBROADCASTSD explainLeaf_value(R8), a \
+	MOVQ explainLeaf_at(R8), AX        \
+	VMOVUPD a, (R9)(AX*1)              \
+	ADDQ $explainLeaf__size, R8        \
+	DECQ R15                           \
+	JNZ  leaf                          \
+back:                                  \
+	MOVQ explainTile_nodes(SI), R8     \
+	MOVQ explainTile_nodes+8(SI), R15  \
+	SHLQ $2, R15                       \
+	JZ   done                          \
+	MOVQ s+0(FP), R13                  \
+	MOVQ explainScratch_ways(R13), R13 \
+up:                                    \
+	LEAQ -2*next(R14), R14             \
+	UP(next, u, a, b, c, d, e)         \
+	SUBQ $4, R15                       \
+	JNZ  up                            \
+done:                                  \
+	VZEROUPPER                         \
+	RET
+
+// Half of the points of a vector, from byte AX on.
+#define HALF \
+	ADDQ AX, R9                        \
+	ADDQ AX, R11                       \
+	ADDQ AX, R12                       \
+	VMOVUPD rule_w(BX)(AX*1), Y1       \
+	VMOVUPD rule_u(BX)(AX*1), Y0
+
+// func explainFour(s *explainScratch, t *explainTile, r *rule, states *float64)
+TEXT ·explainFour(SB), NOSPLIT, $0-32
+	MOVQ r+16(FP), BX
+	MOVQ states+24(FP), R11
+	TILE
+	XORL AX, AX
+	HALF
+	EXPLAIN(32, Y0, Y1, Y2, Y3, Y4, Y5, Y6)
+
+// func explainTwice(s *explainScratch, t *explainTile, r *rule, states *float64, first int)
+TEXT ·explainTwice(SB), NOSPLIT, $0-40
+	MOVQ r+16(FP), BX
+	MOVQ states+24(FP), R11
+	TILE
+	MOVQ first+32(FP), AX
+	HALF
+	EXPLAIN(64, Y0, Y1, Y2, Y3, Y4, Y5, Y6)
+
+// func explainEight(s *explainScratch, t *explainTile, r *rule, states *float64)
+TEXT ·explainEight(SB), NOSPLIT, $0-32
+	MOVQ r+16(FP), BX
+	MOVQ states+24(FP), R11
+	TILE
+	VMOVUPD rule_w(BX), Z1
+	VMOVUPD rule_u(BX), Z0
+	EXPLAIN(64, Z0, Z1, Z2, Z3, Z4, Z5, Z6)

@@ -1,56 +1,102 @@
 package tree
 
-// explainPortable adds the contributions of a tree at eight points to the sums.
-func explainPortable(s *explainScratch, nodes []explainNode, twigs int, values []float64, inverse []vector, r *rule) {
-	hots, down, up := s.hot, s.down[:len(nodes)+1], s.up
-	hots[0], down[0].left = 1, r.w
-	branches := len(nodes) - twigs
-	for i := range nodes {
-		n, own := &nodes[i], &down[i+1]
-		hot, right := uint32(hots[n.before]&1), uint32(0)
-		if s.answers[n.question] > n.answer {
-			right = hot // the right child keeps it
+import "math"
+
+func waysPortable(s *explainScratch, t *explainTile) {
+	state := t.stateBytes()
+	ways := s.ways[:len(t.questions)]
+	for i, q := range t.questions {
+		ways[i] = uint32((int32(t.limits[i])-int32(s.answers[q]))>>31) & state
+	}
+	for i := range t.repeats {
+		r := &t.repeats[i]
+		if ways[r.before] != r.hot {
+			ways[r.node] = 2 * state
 		}
-		share, inv, u := n.share[hot], &inverse[hot*n.inverse], &r.u[hot]
-		t, phi := &r.t[hot+right], &r.phi[hot+right]
-		d := &down[n.from/downVectors].left
-		if n.from%downVectors == 1 {
-			d = &down[n.from/downVectors].right
-		}
+		ways[r.node] += r.base
+	}
+}
+
+func explainPortable(s *explainScratch, t *explainTile, r *rule, states []float64) {
+	for first := 0; first < t.points; first += half {
+		explainHalf(s, t, r, states[first:], first)
+	}
+}
+
+// explainHalf takes half of the points of the vectors. A product and a sum are
+// one operation, rounded once, as they are in the assembly.
+func explainHalf(s *explainScratch, t *explainTile, r *rule, states []float64, first int) {
+	type vector = [half]float64
+	next := t.points
+	down, ways := s.down[first:], s.ways
+	pairs := down[t.pairs/8:]
+	u := (*vector)(r.u[first:])
+	for i := range t.roots {
+		*(*vector)(down[next*i:]) = *(*vector)(r.w[first:])
+	}
+	for i := range t.nodes {
+		n := &t.nodes[i]
+		d, g := (*vector)(down[n.from/8:]), (*vector)(states[ways[i]/8:])
+		left, right := (*vector)(pairs[2*next*i:]), (*vector)(pairs[2*next*i+next:])
 		for k := range d {
-			own.g[k] = float64((float64(share*u[k]) + t[k]) * inv[k])
-			own.right[k] = float64(d[k] * own.g[k])
-			own.left[k] = d[k] - own.right[k]
-		}
-		lost := &own.right
-		if right == 1 {
-			lost = &own.left
-		}
-		for k := range lost {
-			own.phi[k] = float64(float64(lost[k]*inv[k]) * phi[k])
-		}
-		if i < branches {
-			hots[n.left], hots[n.right] = hot-right, right
-			continue
-		}
-		left, delta := values[0], values[1]-values[0]
-		values = values[2:]
-		sum := &s.sums[n.feature]
-		for k := range sum {
-			up[i][k] = left + float64(own.g[k]*delta)
-			sum[k] += float64(own.phi[k] * delta)
+			right[k] = float64(math.FMA(n.share, u[k], g[k]) * d[k])
+			left[k] = d[k] - right[k]
 		}
 	}
-	for i, v := range values {
-		up[len(nodes)+i] = vector{v, v, v, v, v, v, v, v}
+	ways = ways[len(t.nodes):]
+	shift := 2
+	if next == width {
+		shift = 3
 	}
-	for i := branches - 1; i >= 0; i-- {
-		n, own := &nodes[i], &down[i+1]
-		u, left, right, sum := &up[i], &up[n.left], &up[n.right], &s.sums[n.feature]
-		for k := range u {
+	for i := range t.chains {
+		n := &t.chains[i]
+		x, twig := &n.cases[ways[2*i]>>shift/16], &n.twig[ways[2*i+1]>>shift/16]
+		d := (*vector)(down[n.from/8:])
+		sum, twigSum := (*vector)(s.sums[n.features[0]/64][first:]), (*vector)(s.sums[n.features[1]/64][first:])
+		for k := range d {
+			g := math.FMA(-u[k], x.lost, x.hot)
+			delta := math.FMA(-u[k], twig.lost, twig.value) - n.leaf
+			sum[k] = math.FMA(float64(d[k]*x.lost), delta, sum[k])
+			twigSum[k] = math.FMA(float64(d[k]*g), twig.lost, twigSum[k])
+			d[k] = math.FMA(g, delta, n.leaf)
+		}
+	}
+	ways = ways[2*len(t.chains):]
+	for i := range t.plain {
+		n := &t.plain[i]
+		x := &n.cases[ways[i]>>shift/16]
+		d, sum := (*vector)(down[n.from/8:]), (*vector)(s.sums[n.feature/64][first:])
+		for k := range d {
+			sum[k] = math.FMA(d[k], x.lost, sum[k])
+			d[k] = math.FMA(-u[k], x.lost, x.value)
+		}
+	}
+	ways = ways[len(t.plain):]
+	for i := range t.twigs {
+		n := &t.twigs[i]
+		state := states[ways[i]/8:]
+		d, g, y := (*vector)(down[n.from/8:]), (*vector)(state), (*vector)(state[next:])
+		sum := (*vector)(s.sums[n.feature/64][first:])
+		for k := range d {
+			sum[k] = math.FMA(float64((y[k]-n.share)*d[k]), n.delta, sum[k])
+			d[k] = math.FMA(math.FMA(n.share, u[k], g[k]), n.delta, n.low)
+		}
+	}
+	for i := range t.leaves {
+		l := &t.leaves[i]
+		*(*vector)(down[l.at/8:]) = vector{l.value, l.value, l.value, l.value}
+	}
+	ways = s.ways
+	for i := len(t.nodes) - 1; i >= 0; i-- {
+		n := &t.nodes[i]
+		state := states[ways[i]/8:]
+		d, g, y := (*vector)(down[n.from/8:]), (*vector)(state), (*vector)(state[next:])
+		left, right := (*vector)(pairs[2*next*i:]), (*vector)(pairs[2*next*i+next:])
+		sum := (*vector)(s.sums[n.feature/64][first:])
+		for k := range d {
 			delta := right[k] - left[k]
-			u[k] = left[k] + float64(own.g[k]*delta)
-			sum[k] += float64(own.phi[k] * delta)
+			sum[k] = math.FMA(float64((y[k]-n.share)*d[k]), delta, sum[k])
+			d[k] = math.FMA(delta, math.FMA(n.share, u[k], g[k]), left[k])
 		}
 	}
 }

@@ -12,7 +12,7 @@ type Kernel string
 // The kernels. Portable is plain Go and runs everywhere.
 const (
 	AVX512   Kernel = "avx512" // amd64 with AVX-512 F, BW, DQ, VL and VBMI
-	AVX2     Kernel = "avx2"   // amd64 with AVX2
+	AVX2     Kernel = "avx2"   // amd64 with AVX2 and FMA
 	Portable Kernel = "portable"
 )
 
@@ -55,7 +55,11 @@ type kernel struct {
 	// included; right has a word for each step.
 	walkRow func(numbers *[lanes]byte, columns *[256]byte, data []byte, right []uint64, steps, used int)
 
-	// explain adds the contributions of a tree at eight points to the sums. The
-	// last nodes are the twigs, and their values the first.
-	explain func(s *explainScratch, nodes []explainNode, twigs int, values []float64, inverse []vector, r *rule)
+	// ways finds where the nodes of a tile look up, for the row whose answers
+	// are in s.
+	ways func(s *explainScratch, t *explainTile)
+
+	// explain adds the contributions of a tile at the points of one rule to the
+	// sums.
+	explain func(s *explainScratch, t *explainTile, r *rule, states []float64)
 }

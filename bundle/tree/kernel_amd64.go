@@ -5,10 +5,10 @@ import "golang.org/x/sys/cpu"
 func machineKernels() []Kernel {
 	var out []Kernel
 	x := &cpu.X86
-	if x.HasAVX512F && x.HasAVX512BW && x.HasAVX512DQ && x.HasAVX512VL && x.HasAVX512VBMI && x.HasAVX2 && x.HasPOPCNT {
+	if x.HasAVX512F && x.HasAVX512BW && x.HasAVX512DQ && x.HasAVX512VL && x.HasAVX512VBMI && x.HasAVX2 && x.HasFMA && x.HasPOPCNT {
 		out = append(out, AVX512)
 	}
-	if x.HasAVX2 && x.HasPOPCNT {
+	if x.HasAVX2 && x.HasFMA && x.HasPOPCNT {
 		out = append(out, AVX2)
 	}
 	return out
@@ -45,7 +45,20 @@ var avx512 = kernel{
 	rankRow: func(dst []uint16, row []float64, rankings []ranking) {
 		rankRowAVX512(&dst[0], &row[0], &rankings[0], len(rankings))
 	},
-	explain: explainVector,
+	ways: func(s *explainScratch, t *explainTile) {
+		if len(t.few) > 0 {
+			waysAVX512(s, t)
+			return
+		}
+		waysAVX2(s, t)
+	},
+	explain: func(s *explainScratch, t *explainTile, r *rule, states []float64) {
+		if t.points == width {
+			explainEight(s, t, r, &states[0])
+			return
+		}
+		explainFour(s, t, r, &states[0])
+	},
 	walkRow: func(numbers *[lanes]byte, columns *[256]byte, data []byte, right []uint64, steps, used int) {
 		walkRowAVX512(numbers, columns, &data[0], &right[0], steps, used > 128)
 	},
@@ -75,17 +88,19 @@ var avx2 = kernel{
 	walkRow: func(numbers *[lanes]byte, columns *[256]byte, data []byte, right []uint64, steps, used int) {
 		walkRowAVX2(numbers, columns, &data[0], &right[0], steps, (used+15)/16)
 	},
-	explain: explainVector,
+	ways: waysAVX2,
+	explain: func(s *explainScratch, t *explainTile, r *rule, states []float64) {
+		if t.points == half {
+			explainFour(s, t, r, &states[0])
+			return
+		}
+		explainTwice(s, t, r, &states[0], 0)
+		explainTwice(s, t, r, &states[0], half*8)
+	},
 }
 
 // setsVector is the same for AVX-512, where it is a small part of the work.
 func setsVector(cols []uint64, ops []setSplit) { setsAVX2(&cols[0], &ops[0], len(ops)) }
-
-// explainVector is the same for AVX-512, which was no faster: what a tree costs
-// is the way from a node to the next, not the arithmetic.
-func explainVector(s *explainScratch, nodes []explainNode, twigs int, values []float64, inverse []vector, r *rule) {
-	explainAVX2(&s.down[0], &s.up[0], &s.hot[0], &nodes[0], len(nodes)-twigs, twigs, &values[0], len(values)-2*twigs, &inverse[0], r, &s.answers[0], &s.sums[0])
-}
 
 // first returns where splits begin: nowhere if all trees are single leaves.
 func first(splits []split) *split {
@@ -144,4 +159,24 @@ func treesAVX512(acc *float64, cols *uint64, heads *head, n int, splits *split, 
 func treesAVX2(acc *float64, cols *uint64, heads *head, n int, splits *split, values *float64)
 
 //go:noescape
-func explainAVX2(down *explainDown, up *vector, hot *uint32, nodes *explainNode, branches, twigs int, values *float64, leaves int, inverse *vector, r *rule, answers *int32, sums *vector)
+func waysAVX2(s *explainScratch, t *explainTile)
+
+// waysAVX512 holds all answers in registers.
+//
+//go:noescape
+func waysAVX512(s *explainScratch, t *explainTile)
+
+// explainFour takes vectors of four points.
+//
+//go:noescape
+func explainFour(s *explainScratch, t *explainTile, r *rule, states *float64)
+
+// explainTwice takes half of vectors of eight points, from a byte on.
+//
+//go:noescape
+func explainTwice(s *explainScratch, t *explainTile, r *rule, states *float64, first int)
+
+// explainEight takes vectors of eight points, by AVX-512.
+//
+//go:noescape
+func explainEight(s *explainScratch, t *explainTile, r *rule, states *float64)

@@ -5,7 +5,7 @@ import "encoding/binary"
 // The portable kernel holds eight rows in a word, a byte each, and works on
 // all eight at once with ordinary integer instructions.
 
-var portable = kernel{rank: rankPortable, spread: spreadPortable, sets: setsPortable, trees: treesPortable, rankRow: rankRowPortable, walkRow: walkRowPortable, explain: explainPortable}
+var portable = kernel{rank: rankPortable, spread: spreadPortable, sets: setsPortable, trees: treesPortable, rankRow: rankRowPortable, walkRow: walkRowPortable, ways: waysPortable, explain: explainPortable}
 
 const (
 	ones  = 0x0101010101010101

@@ -1,37 +1,33 @@
 package tree
 
-// width is how many points are worked on together: those of a tree with at
-// most 16 features on a path.
-const width = 8
+const (
+	width = 8 // points that are worked on together
+	half  = 4 // the same in trees with short paths
+)
 
 type vector = [width]float64
 
-// rule is eight points of a Gauss-Legendre rule on [0, 1]: the integral of a
-// polynomial of degree below twice the number of points is the sum of w[k]
-// times its value at t[k]. The points lie strictly inside.
+// rule is eight points of a quadrature rule on [0, 1]: the integral of a
+// polynomial of low degree is the sum of w[k] times its value at t[k]. The
+// points lie strictly inside; u is 1-t.
 type rule struct {
-	w vector
-	// What a node takes, by where its feature is hot: not above; above, and in
-	// the left child; above, and in the right child. u is 1-t.
-	t   [3]vector // 0; 0; t
-	u   [2]vector // 1; u
-	phi [3]vector // 0; -1/u; 1/u
+	t, u, w vector
 }
 
-// fill sets inverse[0] to 1 and inverse[1+i] to 1/F where the feature is hot
-// and has the share shares[i] above.
-func (r *rule) fill(inverse []vector, shares []float64) {
-	for k, u := range r.u[1] {
-		inverse[0][k] = 1
-		for i, share := range shares {
-			inverse[1+i][k] = 1 / (r.t[2][k] + float64(u*share))
-		}
-	}
+// radau is the Gauss-Radau rule with four points inside and one at 0, of weight
+// radauStart, which is exact up to degree 8: 1+x divides P_4+P_5, whose other
+// roots are the points on [-1, 1], and the weights there are
+// (1-x)/(5*P_4(x))**2 (Abramowitz and Stegun 25.4.31). Computed with 60 digits.
+var radau = rule{
+	t: vector{0.139759864343780552152087081124880233, 0.416409567631083179943302331337082751, 0.723156986361876172319954002314374855, 0.942895803885482317806878087445884374, 0.5, 0.5, 0.5, 0.5},
+	u: vector{0.860240135656219447847912918875119767, 0.583590432368916820056697668662917249, 0.276843013638123827680045997685625145, 0.057104196114517682193121192554115621, 0.5, 0.5, 0.5, 0.5},
+	w: vector{0.223103901083570744402560218228589360, 0.311826522975741254081854911576640522, 0.281356015149462060192172650340659891, 0.143713560791225941323412219854110227},
 }
+
+const radauStart = 1.0 / 25
 
 // legendre returns the rule with n points, eight in each part; what is left of
-// the last part has weight 0. No more points than needed: each adds its own
-// rounding. The bits are the same everywhere.
+// the last part has weight 0. The bits are the same everywhere.
 //
 // The points are the roots of the Legendre polynomial P_n, found by Newton's
 // method from cos(pi*(k+3/4)/(n+1/2)); the weights on [-1, 1] are
@@ -65,11 +61,7 @@ func legendre(n int) []rule {
 	return rules
 }
 
-func (r *rule) set(k int, t, u, w float64) {
-	r.w[k], r.t[2][k] = w, t
-	r.u[0][k], r.u[1][k] = 1, u
-	r.phi[1][k], r.phi[2][k] = -1/u, 1/u
-}
+func (r *rule) set(k int, t, u, w float64) { r.t[k], r.u[k], r.w[k] = t, u, w }
 
 // legendreAt returns P_n(x) and its derivative, by the three-term recurrence.
 func legendreAt(n int, x float64) (p, slope float64) {

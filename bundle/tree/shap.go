@@ -50,74 +50,140 @@ import (
 // share[c]/F/F/(D[h]/D) below h and by -share[c]/F/F/(D[c]/D) below c, hence
 // the node's share in phi of its feature is
 //
-//	D*share[c]/F/F * (U[h] - U[c])  =  D[c] / (u*F) * (U[h] - U[c])
+//	D*share[c]/F/F * (U[h] - U[c])  =  D*y * (U[right] - U[left]),  y = +-share[c]/F/F
 //
 // If hot = 0, the factor changes from u*share to u*share*p, p being the cover
-// share of a child: g is that of the right one, and nothing is added to phi,
-// for the coefficient -1/u does not change.
+// share of a child: g is that of the right one, and y = 0, for the coefficient
+// -1/u does not change.
 //
-// Points are taken eight at a time.
+// Where the feature was not split on above, F = 1, and with s the share of the
+// right child, and right = 1 if the row goes there, else 0,
+//
+//	g = right*t + u*s      y = right - s
+//
+// Elsewhere g and y are looked up: there are three cases, prepared at load. To
+// have one program for all nodes, s is 0 there, and what is looked up is right*t
+// and right at the other nodes. So a node costs nine instructions on the way
+// down and sixteen on the way back. A node with two leaves (a twig), and one with
+// a leaf and a twig (a chain), are worked out at once where the way down ends.
+//
+// # Points
+//
+// At t = 0 all features but i are unknown, so the integrand for i depends on
+// the value of feature i alone: for the whole forest it is a table by the
+// value's rank. The rule of Gauss and Radau with that point and four others is
+// exact for trees with up to nine features on a path, so that four points of
+// a node fill a vector of 256 bits; a tree with one feature is all in the table.
+// Other trees take eight points at a time,
+// and those with categorical splits do without the table.
+//
+// # Tiles
+//
+// Several trees go together, level by level, so that a node need not wait for
+// its parent, and loops are long. Where nodes look up is known beforehand, from
+// the ranks of the row's values, for 32 nodes at a time.
 type Explainer struct {
 	forest   *Forest
 	base     float64
 	features int
-	trees    []explainTree
-	nodes    []explainNode // inner nodes of all trees
-	values   []float64     // leaf values of all trees
-	inverse  []vector      // 1/F, of the trees with one rule
+	tiles    []explainTile
 	rankings []ranking
-	single   []int32 // nodes whose question is asked of the forest; question 2*Features+k is that of single[k]
-	inner    int     // nodes of the largest tree
-	slots    int     // of the largest tree
+	alone    [][]float64 // per ranking: phi from t = 0, by rank, that of missing values last
+	asked    []asked
+	single   []int32 // nodes whose questions, the last, are asked of the forest
 	kernel   *kernel
 	pool     sync.Pool // of *explainScratch
 }
 
-// explainTree is a tree: its inner nodes have the slots from 0, parents first;
-// those with two leaves, the twigs, come last. The slots behind are of the
-// leaves that are not on twigs.
-type explainTree struct {
-	nodes, values, inverse int // where its own begin
-	inner, twigs           int
-	leaves                 int       // not on twigs
-	shares                 []float64 // of features above nodes that split on them again
-	rules                  []rule    // one for every eight points
+// explainTile is trees that are worked on together. Pair i of vectors belongs to
+// the children of nodes[i]; the vectors of the roots stand before the pairs. A
+// vector is D until it becomes U.
+type explainTile struct {
+	questions []uint32 // of all nodes, as they stand below, and some to fill up waysAtOnce
+	few       []uint8  // the same; empty if there are more than fewQuestions
+	limits    []uint16 // a row goes right if the answer is greater
+	repeats   []repeat // parents first
+	shares    []repeatShares
+	nodes     []explainNode // not twigs, parents first
+	chains    []explainChain
+	plain     []plainTwig   // twigs that are no repeats
+	twigs     []explainTwig // twigs that are
+	leaves    []explainLeaf // not on twigs
+	points    int           // of a vector: half or width
+	roots     int           // trees
+	pairs     int           // where the pairs begin, in bytes
+	rules     []rule
+	states    []float64 // by rule: what nodes look up; nil if they are made for each row
 }
 
-// explainNode is an inner node.
-type explainNode struct {
-	question    uint32
-	answer      int32  // the row goes right if the question's value is greater
-	before      uint32 // slot that the last edge above of the node's feature leads to; 0 if none
-	left, right uint32 // slots
-	from        uint32 // where D is: number of a vector in explainScratch.down
-	inverse     uint32 // number of 1/F if the feature is hot above; 0 if it was not split on there
-	feature     uint32
+// repeat is a node whose feature is split on above it.
+type repeat struct {
+	node, before uint32 // numbers among questions; before is the last node above with the feature
+	hot          uint32 // what before looks up if the row goes this way at all nodes of the feature
+	base         uint32 // where the three cases begin
+}
 
-	share [2]float64 // of the right child: among its parent's rows; in its factor
+// repeatShares are the products of cover shares over the feature's edges from
+// the root to the node and to its children, and the right child's share among
+// the node's rows.
+type repeatShares struct{ above, left, right, split float64 }
+
+// explainNode is a node that is not a twig.
+type explainNode struct {
+	share   float64 // s; 0 at a repeat
+	from    uint32  // where its D and U are, in bytes
+	feature uint32  // where its sum is, in bytes
+}
+
+// plainTwig is a node with two leaves whose feature is not split on above. U is
+// value - u*lost, and phi D*lost.
+type plainTwig struct {
+	cases         [2]twigCase // the row goes left, right
+	from, feature uint32
+}
+
+type twigCase struct{ value, lost float64 }
+
+// explainChain is a node, no repeat, with a leaf and a plain twig. D of the twig
+// is D*(hot - u*lost), and phi of the node D*lost*(U[twig]-leaf).
+type explainChain struct {
+	cases    [2]struct{ hot, lost float64 } // the row goes left, right; hot is 1 if to the twig
+	twig     [2]twigCase
+	leaf     float64
+	features [2]uint32 // of the node and the twig
+	from     uint32
+}
+
+// explainTwig is a node with two leaves whose feature is split on above.
+type explainTwig struct {
+	explainNode
+	low, delta float64 // value of the left leaf; what the right one has more
+}
+
+// explainLeaf is a leaf that is not on a twig.
+type explainLeaf struct {
+	value float64
+	at    uint64 // where its U is, in bytes
 }
 
 // explainScratch is the working memory of one row.
 type explainScratch struct {
 	ranks   []uint16
-	answers []int32  // per question
+	answers []uint16  // per question, and a place more
+	ways    []uint32  // per node of a tile: where what it looks up is, in bytes
+	down    []float64 // D, then U
+	states  []float64
 	sums    []vector // per feature
-	down    []explainDown
-	up      []vector // per slot: U
-	hot     []uint32 // per slot: 1 if the row goes the way to here at all nodes of the parent's feature
-	inverse []vector
 }
 
-// explainDown is what an inner node leaves behind on the way down; that of the
-// node in slot k is number k+1, and number 0 has the weights of the points in
-// left.
-type explainDown struct {
-	left, right vector // D of the children
-	phi         vector // what U[right] - U[left] counts in phi
-	g           vector
-}
+const (
+	fewQuestions = 64 // that a kernel may hold in registers
+	waysAtOnce   = 32
+)
 
-const downVectors = 4 // of an explainDown
+// tilePairs bounds the vectors of a tile, so that they stay in the first cache
+// (unless a single tree has more).
+const tilePairs = 256
 
 // NewExplainer prepares the explanation of a forest that has passed
 // [Forest.Check]. The forest may not be changed afterwards.
@@ -137,37 +203,77 @@ func NewExplainerFor(f *Forest, k Kernel) (*Explainer, error) {
 	}
 	e := &Explainer{forest: f, base: f.Base, features: f.Features, kernel: kernelNamed(k)}
 	questions := e.ask()
-	b := explainBuilder{e: e, parent: make([]int32, len(f.Feature)), share: make([]float64, len(f.Feature))}
-	longest := 0
-	for t := range len(f.Root) - 1 {
-		b.addTree(t, questions)
-		tree := &e.trees[t]
-		e.inner, e.slots = max(e.inner, tree.inner), max(e.slots, tree.inner+tree.leaves)
-		longest = max(longest, 1+len(tree.shares))
+	b := newExplainBuilder(e, questions)
+	trees := b.survey()
+	for _, class := range [...]struct {
+		points int
+		start  bool
+	}{{half, true}, {half, false}, {width, false}} {
+		var tile []explainTree
+		pairs := 0
+		for _, t := range trees {
+			if t.inner == 0 || t.points() != class.points || t.start != class.start {
+				continue
+			}
+			if t.start && t.longest == 1 {
+				// The integrand is the same at all t.
+				for n := t.root; n <= t.root+int32(2*t.inner); n++ {
+					if f.Left[n] < 0 {
+						b.addAlone(n, 1)
+					}
+				}
+				continue
+			}
+			if pairs += t.inner - t.twigs; len(tile) > 0 && (pairs*class.points > tilePairs*half || t.rules() != tile[0].rules()) {
+				b.addTile(tile)
+				tile, pairs = tile[:0], t.inner-t.twigs
+			}
+			tile = append(tile, t)
+		}
+		if len(tile) > 0 {
+			b.addTile(tile)
+		}
+	}
+	b.finishAlone()
+	nodes, doubles, states := 0, 0, 0
+	for i := range e.tiles {
+		t := &e.tiles[i]
+		nodes = max(nodes, len(t.questions))
+		doubles = max(doubles, t.pairs/8+2*t.points*len(t.nodes))
+		if t.states == nil {
+			states = max(states, t.stateDoubles())
+		}
 	}
 	e.pool.New = func() any {
 		return &explainScratch{
 			ranks:   make([]uint16, len(e.rankings)),
-			answers: make([]int32, 2*f.Features+len(e.single)),
+			answers: make([]uint16, max(fewQuestions, len(e.asked)+len(e.single)+1)),
+			ways:    make([]uint32, nodes),
+			down:    make([]float64, doubles),
+			states:  make([]float64, states),
 			sums:    make([]vector, f.Features),
-			down:    make([]explainDown, e.inner+1),
-			up:      make([]vector, e.slots),
-			hot:     make([]uint32, e.slots),
-			inverse: make([]vector, longest),
 		}
 	}
 	return e, nil
 }
 
-// question says how the answer of a node is found.
+// question says how the way from a node is found: right if the answer is
+// greater than the limit.
 type question struct {
-	slot   uint32
-	answer int32
+	number uint32 // of the answer
+	limit  uint16
+	ranked bool
+}
+
+// asked is a question that is answered by a rank.
+type asked struct {
+	ranking int32
+	missing uint16 // in place of missingRank
 }
 
 // ask makes the rankings and returns each inner node's question: the rank of
-// its feature among the thresholds, missing values first (question 2j) or last
-// (2j+1), or what the forest says.
+// its feature among the thresholds, missing values first or last, or what the
+// forest says.
 func (e *Explainer) ask() []question {
 	f := e.forest
 	thresholds := make([][]float64, f.Features)
@@ -181,145 +287,37 @@ func (e *Explainer) ask() []question {
 		thresholds[j] = slices.Compact(t)
 		if n := len(thresholds[j]); n > 0 && n <= maxRanks {
 			e.rankings = append(e.rankings, newRanking(j, thresholds[j]))
+			e.alone = append(e.alone, make([]float64, n+3))
 		}
 	}
+	ranking := make([]int32, f.Features)
+	for i := range e.rankings {
+		ranking[e.rankings[i].feature] = int32(i)
+	}
 	out := make([]question, len(f.Feature))
+	numbers := make([]uint32, 2*f.Features) // plus one
 	for n, j := range f.Feature {
-		switch {
-		case f.Left[n] < 0:
-		case f.Set[n] < 0 && len(thresholds[j]) <= maxRanks:
-			i, _ := slices.BinarySearch(thresholds[j], f.Threshold[n])
-			out[n] = question{slot: uint32(2 * j), answer: int32(i)}
-			if !f.MissingLeft[n] {
-				out[n].slot++
-			}
-		default:
-			out[n] = question{slot: uint32(2*f.Features + len(e.single))}
+		if f.Left[n] < 0 || f.Set[n] >= 0 || len(thresholds[j]) > maxRanks {
+			continue
+		}
+		a, key := asked{ranking[j], missingRank}, 2*j
+		if f.MissingLeft[n] {
+			a.missing, key = 0, 2*j+1
+		}
+		if numbers[key] == 0 {
+			e.asked = append(e.asked, a)
+			numbers[key] = uint32(len(e.asked))
+		}
+		i, _ := slices.BinarySearch(thresholds[j], f.Threshold[n])
+		out[n] = question{numbers[key] - 1, uint16(i), true}
+	}
+	for n := range out {
+		if f.Left[n] >= 0 && !out[n].ranked {
+			out[n].number = uint32(len(e.asked) + len(e.single))
 			e.single = append(e.single, int32(n))
 		}
 	}
 	return out
-}
-
-// explainBuilder holds what is known of the nodes while trees are added.
-type explainBuilder struct {
-	e      *Explainer
-	parent []int32
-	share  []float64 // product of cover shares over the edges of the node's edge's feature, from the root to the node
-	reach  []float64 // per node of the tree: share of the cover that reaches it
-	above  []int32   // per node of the tree: distinct features above
-	slot   []uint32  // per node of the tree
-	from   []uint32  // per node of the tree: where its D is
-	value  []int     // per leaf of the tree: where its value is
-}
-
-// number gives the nodes of a tree their slots and the leaves' values, those of
-// twigs first, their places.
-func (b *explainBuilder) number(tree *explainTree, lo, hi int32) {
-	f := b.e.forest
-	twig := func(n int32) bool { return f.Left[f.Left[n]] < 0 && f.Left[f.Right[n]] < 0 }
-	for n := lo; n < hi; n++ {
-		if f.Left[n] >= 0 {
-			tree.inner++
-			if twig(n) {
-				tree.twigs++
-			}
-		}
-	}
-	next := [2]uint32{0, uint32(tree.inner - tree.twigs)}
-	tree.leaves = tree.inner + 1 - 2*tree.twigs
-	twigs, leaves := 0, 0
-	for n := lo; n < hi; n++ {
-		if f.Left[n] < 0 {
-			continue
-		}
-		k := 0
-		if twig(n) {
-			k = 1
-			b.value[f.Left[n]-lo], b.value[f.Right[n]-lo] = 2*twigs, 2*twigs+1
-			twigs++
-		} else {
-			for _, c := range [...]int32{f.Left[n], f.Right[n]} {
-				if f.Left[c] < 0 {
-					b.slot[c-lo], b.value[c-lo] = uint32(tree.inner+leaves), 2*tree.twigs+leaves
-					leaves++
-				}
-			}
-		}
-		b.slot[n-lo] = next[k]
-		next[k]++
-	}
-}
-
-func (b *explainBuilder) addTree(t int, questions []question) {
-	e, f := b.e, b.e.forest
-	lo, hi := f.Root[t], f.Root[t+1]
-	size := int(hi - lo)
-	b.reach, b.above = make([]float64, size), make([]int32, size)
-	b.slot, b.from, b.value = make([]uint32, size), make([]uint32, size), make([]int, size)
-	tree := explainTree{nodes: len(e.nodes), values: len(e.values), inverse: len(e.inverse)}
-	b.number(&tree, lo, hi)
-	e.nodes = append(e.nodes, make([]explainNode, tree.inner)...)
-	e.values = append(e.values, make([]float64, 2*tree.twigs+tree.leaves)...)
-	nodes, values := e.nodes[tree.nodes:], e.values[tree.values:]
-	b.reach[0], b.parent[lo], b.share[lo] = 1, -1, 1
-	deepest := int32(0)
-	for n := lo; n < hi; n++ {
-		deepest = max(deepest, b.above[n-lo])
-		if f.Left[n] < 0 {
-			e.base += float64(f.Value[n] * b.reach[n-lo])
-			values[b.value[n-lo]] = f.Value[n]
-			continue
-		}
-		left, right := f.Left[n], f.Right[n]
-		toLeft := coverShare(f.Cover[left], f.Cover[right])
-		before, shareAbove, above := b.edgeAbove(n), 1.0, b.above[n-lo]+1
-		if before >= 0 {
-			shareAbove, above = b.share[before], b.above[n-lo]
-		}
-		b.parent[left], b.parent[right] = n, n
-		b.above[left-lo], b.above[right-lo] = above, above
-		b.reach[left-lo], b.reach[right-lo] = float64(b.reach[n-lo]*toLeft), float64(b.reach[n-lo]*(1-toLeft))
-		b.share[left], b.share[right] = float64(shareAbove*toLeft), float64(shareAbove*(1-toLeft))
-		slot := b.slot[n-lo]
-		x := explainNode{
-			question: questions[n].slot, answer: questions[n].answer, feature: uint32(f.Feature[n]),
-			left: b.slot[left-lo], right: b.slot[right-lo], from: b.from[n-lo],
-			share: [2]float64{1 - toLeft, b.share[right]},
-		}
-		b.from[left-lo], b.from[right-lo] = downVectors*(slot+1), downVectors*(slot+1)+1
-		if before >= 0 {
-			x.before, x.inverse = b.slot[before-lo], uint32(1+len(tree.shares))
-			tree.shares = append(tree.shares, shareAbove)
-		}
-		nodes[slot] = x
-	}
-	tree.rules = legendre(max(1, int(deepest+1)/2))
-	if len(tree.rules) == 1 {
-		e.inverse = append(e.inverse, make([]vector, 1+len(tree.shares))...)
-		tree.rules[0].fill(e.inverse[tree.inverse:], tree.shares)
-	}
-	e.trees = append(e.trees, tree)
-}
-
-// coverShare returns the share of the left branch; half if no row ever came.
-func coverShare(left, right float64) float64 {
-	if left+right > 0 {
-		return left / (left + right)
-	}
-	return 0.5
-}
-
-// edgeAbove returns the lowest node on the way from the root to n, n included,
-// whose edge splits on the feature of node n; -1 if there is none.
-func (b *explainBuilder) edgeAbove(n int32) int32 {
-	feature := b.e.forest.Feature
-	for k := n; b.parent[k] >= 0; k = b.parent[k] {
-		if feature[b.parent[k]] == feature[n] {
-			return k
-		}
-	}
-	return -1
 }
 
 // Contributions sets dst[j] to the contribution of feature j to the margin of
@@ -330,25 +328,24 @@ func (e *Explainer) Contributions(dst, row []float64) (base float64) {
 	s := e.pool.Get().(*explainScratch)
 	e.answer(s, row)
 	clear(s.sums)
-	for t := range e.trees {
-		tree := &e.trees[t]
-		if tree.inner == 0 {
-			continue
-		}
-		nodes, values := e.nodes[tree.nodes:][:tree.inner], e.values[tree.values:][:tree.inner+1]
-		for k := range tree.rules {
-			inverse := s.inverse
-			if len(tree.rules) == 1 {
-				inverse = e.inverse[tree.inverse:]
-			} else {
-				tree.rules[k].fill(inverse, tree.shares)
+	for i := range e.tiles {
+		t := &e.tiles[i]
+		e.kernel.ways(s, t)
+		for k := range t.rules {
+			states := t.states
+			if states == nil {
+				states = s.states
+				t.fill(states, &t.rules[k])
 			}
-			e.kernel.explain(s, nodes, tree.twigs, values, inverse, &tree.rules[k])
+			e.kernel.explain(s, t, &t.rules[k], states)
 		}
 	}
 	for j := range dst[:e.features] {
 		v := &s.sums[j]
 		dst[j] = ((v[0] + v[1]) + (v[2] + v[3])) + ((v[4] + v[5]) + (v[6] + v[7]))
+	}
+	for i, table := range e.alone {
+		dst[e.rankings[i].feature] += table[min(int(s.ranks[i]), len(table)-1)]
 	}
 	e.pool.Put(s)
 	return e.base
@@ -360,18 +357,19 @@ func (e *Explainer) answer(s *explainScratch, row []float64) {
 	if len(e.rankings) > 0 {
 		e.kernel.rankRow(s.ranks, row, e.rankings)
 	}
-	for i := range e.rankings {
-		j, rank := e.rankings[i].feature, int32(s.ranks[i])
-		s.answers[2*j], s.answers[2*j+1] = rank, rank
-		if rank == missingRank {
-			s.answers[2*j] = 0
+	for i, a := range e.asked {
+		answer := s.ranks[a.ranking]
+		if answer == missingRank {
+			answer = a.missing
 		}
+		s.answers[i] = answer
 	}
-	for k, n := range e.single {
-		s.answers[2*f.Features+k] = 1
+	for i, n := range e.single {
+		answer := uint16(1)
 		if f.goesLeft(n, row[f.Feature[n]]) {
-			s.answers[2*f.Features+k] = 0
+			answer = 0
 		}
+		s.answers[len(e.asked)+i] = answer
 	}
 }
 

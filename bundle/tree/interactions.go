@@ -99,7 +99,7 @@ func gauss(n int) []point {
 	parts, out := legendre(max(1, n)), make([]point, n)
 	for k := range out {
 		part, lane := &parts[k/width], k%width
-		out[k] = point{part.t[2][lane], part.u[1][lane], part.w[lane]}
+		out[k] = point{part.t[lane], part.u[lane], part.w[lane]}
 	}
 	return out
 }

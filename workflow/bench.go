@@ -2,7 +2,9 @@ package workflow
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -23,12 +25,15 @@ type BenchTrainOptions struct {
 	Test          string // rows to measure on; "": the last fifth of Data
 	Task          string // "multiclass"; "" or "auto": by the target's values
 	Trees, Leaves int
+	Defaults      bool         // the booster's own defaults in place of Trees, Leaves and what BenchTrain fixes
+	Settings      learn.Params // further settings of the booster, which win over the others
 	Threads       int
 	Seed          uint64
 }
 
 // BenchTrained is what one training took, in seconds of wall time, and how good
-// it is: auc and logloss for two classes, logloss for several, rmse for a number.
+// it is: auc and logloss for two classes, logloss and accuracy for several, rmse
+// for a number.
 type BenchTrained struct {
 	Read    float64  `json:"read_s"`  // until plain columns are in memory
 	Bin     float64  `json:"bin_s"`   // encoding, steps, quantiles, compaction: all that looks at values
@@ -36,6 +41,7 @@ type BenchTrained struct {
 	Total   float64  `json:"total_s"`
 	AUC     *float64 `json:"auc,omitempty"`
 	LogLoss *float64 `json:"logloss,omitempty"`
+	Right   *float64 `json:"accuracy,omitempty"` // share of rows whose most probable class is theirs
 	RMSE    *float64 `json:"rmse,omitempty"`
 	PeakMB  float64  `json:"peak_rss_mb"` // of the process; 0 where the system does not tell
 	Threads int      `json:"threads"`
@@ -49,8 +55,9 @@ type benchPart struct {
 	target *data.Column
 }
 
-// BenchTrain trains one booster with a learning rate of 0.1, 255 bins and 20
-// rows in a leaf at least, and measures it on rows that it has not seen.
+// BenchTrain trains one booster, with a learning rate of 0.1, 255 bins and 20
+// rows in a leaf at least if o does not say otherwise, and measures it on rows
+// that it has not seen.
 func BenchTrain(ctx context.Context, o BenchTrainOptions) (*BenchTrained, error) {
 	start := time.Now()
 	train, err := readBench(ctx, o.Data, o.Target)
@@ -97,7 +104,11 @@ func BenchTrain(ctx context.Context, o BenchTrainOptions) (*BenchTrained, error)
 			binned = time.Now()
 		}
 	}
-	params := learn.Params{"trees": o.Trees, "leaves": o.Leaves, "learning_rate": 0.1, "bins": 255, "min_rows": 20}
+	params := learn.Params{}
+	if !o.Defaults {
+		params = learn.Params{"trees": o.Trees, "leaves": o.Leaves, "learning_rate": 0.1, "bins": 255, "min_rows": 20}
+	}
+	maps.Copy(params, o.Settings)
 	var members []bundle.Member
 	if target.Task == bundle.Multiclass {
 		fit.Classes = len(target.Classes)
@@ -208,11 +219,16 @@ func (o *BenchTrained) measure(contract data.Contract, members []bundle.Member, 
 		return err
 	}
 	if target.Task == bundle.Multiclass {
-		loss := 0.0
+		loss, right := 0.0, 0
 		for i, a := range model.Answers(unseen.rows) {
-			loss -= math.Log(max(a.Scores[int(unseen.y[i])], 1e-15))
+			class := int(unseen.y[i])
+			loss -= math.Log(max(a.Scores[class], 1e-15))
+			if a.Decision == target.Classes[class] {
+				right++
+			}
 		}
-		return put(&o.LogLoss)(loss/float64(unseen.rows.N), nil)
+		n := float64(unseen.rows.N)
+		return errors.Join(put(&o.LogLoss)(loss/n, nil), put(&o.Right)(float64(right)/n, nil))
 	}
 	margin, score := make([]float64, unseen.rows.N), make([]float64, unseen.rows.N)
 	model.ScoreRows(margin, score, unseen.rows)

@@ -3,9 +3,12 @@ package main
 import (
 	"fmt"
 	"runtime"
+	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/tandem-ml/tandem/science/learn"
 	"github.com/tandem-ml/tandem/workflow"
 )
 
@@ -29,13 +32,15 @@ const kernelHelp = "how trees are scored: avx512, avx2 or portable, with the sam
 
 func (s *shared) benchTrainCommand() *cobra.Command {
 	o := workflow.BenchTrainOptions{Trees: 100, Leaves: 31, Threads: runtime.GOMAXPROCS(0)}
+	var set []string
 	c := &cobra.Command{
 		Use: "train --data FILE --target COLUMN", Args: cobra.NoArgs,
 		Short: "Train one booster and say how long each part of it took",
 		Long: `Train reads FILE, trains one booster (learning rate 0.1, 255 bins, 20 rows in a
-leaf at least) on its first four fifths, or on all of it with --test, and measures
-it on the rest. read_s ends with plain columns in memory; bin_s is all that looks
-at values before the first tree; boost_s is growing.`,
+leaf at least; or what --defaults and --set say) on its first four fifths, or on
+all of it with --test, and measures it on the rest. read_s ends with plain columns
+in memory; bin_s is all that looks at values before the first tree; boost_s is
+growing.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			switch {
 			case o.Data == "" || o.Target == "":
@@ -45,6 +50,10 @@ at values before the first tree; boost_s is growing.`,
 			case o.Threads < 1:
 				return workflow.Usagef("--threads must be 1 or more")
 			}
+			var err error
+			if o.Settings, err = boosterSettings(set); err != nil {
+				return err
+			}
 			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(o.Threads))
 			r, err := workflow.BenchTrain(c.Context(), o)
 			if err != nil {
@@ -53,13 +62,17 @@ at values before the first tree; boost_s is growing.`,
 			if s.json {
 				return s.print(r)
 			}
-			s.say("%d rows x %d columns, %d trees of %d leaves, %d threads", r.Rows, r.Cols, o.Trees, o.Leaves, r.Threads)
+			size := fmt.Sprintf("%d trees of %d leaves", o.Trees, o.Leaves)
+			if o.Defaults {
+				size = "default settings"
+			}
+			s.say("%d rows x %d columns, %s, %d threads", r.Rows, r.Cols, size, r.Threads)
 			s.say("read %.3f s, bin %.3f s, boost %.3f s, all %.3f s; peak %.0f MB", r.Read, r.Bin, r.Boost, r.Total, r.PeakMB)
 			switch {
 			case r.RMSE != nil:
 				s.say("RMSE %.6g on rows not trained on", *r.RMSE)
 			case r.AUC == nil:
-				s.say("log loss %.6f on rows not trained on", *r.LogLoss)
+				s.say("log loss %.6f, accuracy %.6f on rows not trained on", *r.LogLoss, *r.Right)
 			default:
 				s.say("AUC %.6f, log loss %.6f on rows not trained on", *r.AUC, *r.LogLoss)
 			}
@@ -73,9 +86,28 @@ at values before the first tree; boost_s is growing.`,
 	f.StringVar(&o.Task, "task", "auto", "auto, binary, multiclass or regression; auto takes texts of more than two values for classes")
 	f.IntVar(&o.Trees, "trees", o.Trees, "how many trees")
 	f.IntVar(&o.Leaves, "leaves", o.Leaves, "leaves of a tree at most")
+	f.BoolVar(&o.Defaults, "defaults", false, "the booster's own defaults, and not --trees, --leaves, 255 bins and so on")
+	f.StringArrayVar(&set, "set", nil, "a setting of the booster as NAME=VALUE, which wins over all others; may be repeated")
 	f.IntVar(&o.Threads, "threads", o.Threads, "how many processors to use")
 	f.Uint64Var(&o.Seed, "seed", 0, "the seed of everything random")
 	return c
+}
+
+// boosterSettings reads NAME=VALUE: numbers where they can be read as such, else
+// words.
+func boosterSettings(list []string) (learn.Params, error) {
+	p := learn.Params{}
+	for _, item := range list {
+		name, value, found := strings.Cut(item, "=")
+		if !found || name == "" {
+			return nil, workflow.Usagef("--set %s: write NAME=VALUE, such as lambda=1", item)
+		}
+		p[name] = value
+		if x, err := strconv.ParseFloat(value, 64); err == nil {
+			p[name] = x
+		}
+	}
+	return p, nil
 }
 
 func (s *shared) benchScoreCommand() *cobra.Command {

@@ -30,7 +30,7 @@ MOST = 60_000  # rows of a table; more are drawn from
 # LightGBM's defaults, in Tandem's words.
 SAME = {"trees": 100, "leaves": 31, "learning_rate": 0.1, "bins": 255, "min_rows": 20, "min_hessian": 0.001, "lambda": 0, "alpha": 0, "min_gain": 0,
         "feature_fraction": 1, "node_fraction": 1, "row_fraction": 1, "gradient_fraction": 1,
-        "cat_one_vs_rest": 4, "cat_smooth": 10, "cat_lambda": 10, "cat_max": 32, "cat_min_rows": 100}
+        "cat_one_vs_rest": 4, "cat_single": 0, "cat_smooth": 10, "cat_lambda": 10, "cat_max": 32, "cat_min_rows": 100}
 
 
 # The tables ---------------------------------------------------------------
@@ -167,7 +167,7 @@ def peer(engine, where, k, task):
     else:
         for c in texts:
             levels = sorted(x[c].dropna().unique())
-            x[c], z[c] = pd.Categorical(x[c], levels), pd.Categorical(z[c], levels)
+            x[c], z[c] = pd.Categorical(x[c], levels), pd.Categorical(z[c].where(z[c].isin(levels)), levels)
             if engine == "scikit-learn" and len(levels) > 255:  # it refuses them
                 x, z = x.drop(columns=c), z.drop(columns=c)
     model = {"LightGBM": lightgbm, "XGBoost": xgboost, "scikit-learn": sklearn, "CatBoost": catboost}[engine](task).fit(x, y, **fit)

@@ -41,8 +41,8 @@ func (Learner) Input() learn.Input { return learn.Raw }
 // predicted mean, with l1 and quantile a quantile of the label.
 //
 // The result depends on t, p and nothing else: not on t.Workers, nor on the
-// machine. Without settings that draw rows, features or edges it depends on
-// t.Seed only by rounding noise.
+// machine. With node_fraction 1, and without other settings that draw rows,
+// features or edges, it depends on t.Seed only by rounding noise.
 //
 // Errors: settings that are unknown or out of range, all of them at once;
 // shapes that do not fit; labels other than 0 and 1 in a binary task;
@@ -103,6 +103,9 @@ func fit(ctx context.Context, t learn.Train, p learn.Params, from *tree.Forest) 
 	}
 	if err := errors.Join(s.fits(t.Task, t.X.Cols, t.Categories), s.checkLabels(t.Y, t.W)); err != nil {
 		return nil, err
+	}
+	if s.nodeFraction == 0 {
+		s.nodeFraction = nodeShare(t.X.Rows, t.W)
 	}
 	if factors := s.classFactors(t); factors != nil {
 		t.W = weightClasses(factors, t.Y, t.W)

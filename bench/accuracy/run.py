@@ -1,6 +1,6 @@
 """Tandem's trees beside LightGBM, XGBoost and scikit-learn on real tables: default settings, the same five folds.
 
-    go build -o /tmp/tandem ./cmd/tandem
+    go build -buildvcs=false -o /tmp/tandem ./cmd/tandem
     TANDEM_DATA=DIR python3 bench/accuracy/run.py /tmp/tandem bench/accuracy/RESULTS.md            # about ten minutes
     TANDEM_DATA=DIR python3 bench/accuracy/run.py /tmp/tandem /tmp/r.md --only credit --catboost   # some tables, one more peer
 
@@ -25,6 +25,8 @@ import time
 
 PEERS = ["lightgbm==4.7.0", "xgboost==3.2.0", "catboost==1.2.10", "scikit-learn==1.9.1", "pandas==3.1.1", "pyarrow==26.0.1"]
 FOLDS, SEED = 5, 0
+DRAWS = 3  # seeds of Tandem, which draws features on small tables; the mean of their measures counts
+NOTHING = 1e-5  # a difference that is none, where losses are about 1: equal models in other roundings
 MOST = 60_000  # rows of a table; more are drawn from
 
 # LightGBM's defaults, in Tandem's words.
@@ -183,26 +185,29 @@ def peer(engine, where, k, task):
 
 def tandem(program, engine, where, k, task, more):
     cmd = [program, "bench", "train", "--data", os.path.join(where, f"train{k}.parquet"), "--test", os.path.join(where, f"test{k}.parquet"),
-           "--target", "target__", "--task", task, "--threads", "1", "--seed", str(SEED), "--json", "--defaults"]
+           "--target", "target__", "--task", task, "--threads", "1", "--json", "--defaults"]
     settings = [f"{name}={value}" for name, value in SAME.items()] if engine == "Tandem, same settings" else more
     for s in settings:
         cmd += ["--set", s]
-    run = subprocess.run(cmd, capture_output=True, text=True)
-    if run.returncode:
-        raise RuntimeError(f"{' '.join(cmd)}\n{run.stdout}{run.stderr}")
-    out = json.loads(run.stdout[run.stdout.index("{"):])
-    if task == "regression":
-        import pandas as pd
-        truth = pd.read_parquet(os.path.join(where, f"test{k}.parquet"), columns=["target__"])["target__"]
-        out["r2"] = 1 - out["rmse"] ** 2 / float(truth.var(ddof=0))
-    return {m: out[m] for m in ("auc", "logloss", "accuracy", "rmse", "r2") if m in out}
+    draws = []
+    for seed in range(DRAWS):
+        run = subprocess.run([*cmd, "--seed", str(SEED + seed)], capture_output=True, text=True)
+        if run.returncode:
+            raise RuntimeError(f"{' '.join(cmd)}\n{run.stdout}{run.stderr}")
+        out = json.loads(run.stdout[run.stdout.index("{"):])
+        if task == "regression":
+            import pandas as pd
+            truth = pd.read_parquet(os.path.join(where, f"test{k}.parquet"), columns=["target__"])["target__"]
+            out["r2"] = 1 - out["rmse"] ** 2 / float(truth.var(ddof=0))
+        draws.append({m: out[m] for m in ("auc", "logloss", "accuracy", "rmse", "r2") if m in out})
+    return {m: statistics.mean(d[m] for d in draws) for m in draws[0]}
 
 
 def one(job):
     program, engine, where, k, task, more = job
     start = time.time()
     measure = tandem(program, engine, where, k, task, more) if engine.startswith("Tandem") else peer(engine, where, k, task)
-    return {**measure, "seconds": time.time() - start}
+    return {**measure, "seconds": (time.time() - start) / (DRAWS if engine.startswith("Tandem") else 1)}
 
 
 # The report -----------------------------------------------------------------
@@ -225,6 +230,8 @@ def difference(ours, theirs, less):
 
 
 def verdict(mean, se):
+    if abs(mean) < NOTHING:
+        return "level"
     return "**worse**" if mean < -se else "better" if mean > se else "level"
 
 
@@ -241,7 +248,7 @@ def section(title, metric, less, results, engines):
     for name, (task, by) in results.items():
         m = metric(task)
         values = [statistics.mean(r[m] for r in by[e]) for e in engines]
-        for i, r in enumerate(ranks(values, less(m))):
+        for i, r in enumerate(ranks([round(v, 5) for v in values], less(m))):
             sums[i] += r
         cells, deltas = [], {}
         for e in count:
@@ -262,8 +269,9 @@ def report(o, results, about, engines):
     out = ["# Tandem's trees beside their peers, on real tables\n\nMade by `bench/accuracy/run.py`, whose first lines say how to make it again. "
            f"{time.strftime('%Y-%m-%d')}, {cpu}, {version}, {', '.join(p for p in PEERS if o.catboost or 'catboost' not in p)}.\n\n"
            f"{FOLDS} folds (seed {SEED}, shuffled, stratified for classes), every engine with its own default settings, one booster, no tuning and no calibration. "
-           "Values are means over the folds. *Better by* is the mean difference to LightGBM of the same fold with its standard error, positive where Tandem is better; "
-           "the verdict is *worse* or *better* where it is beyond one standard error. With five folds and two equal engines that happens by chance too: "
+           f"Values are means over the folds, Tandem's over {DRAWS} seeds too, since it draws features on small tables. *Better by* is the mean difference to LightGBM of the same fold with its standard error, positive where Tandem is better; "
+           "the verdict is *worse* or *better* where it is beyond one standard error and "
+           f"{NOTHING:g}. With five folds and two equal engines that happens by chance too: "
            "about one verdict in five would be *worse* and one in five *better*. *Same settings* is the verdict on Tandem with LightGBM's default settings. "
            "The mean rank counts every table alike. scikit-learn leaves out categories of more than 255 values. "
            f"Of more than {MOST:,} rows so many are drawn. The streams elec2, sea and stagger are shuffled like all others: this measures the learner, not how it follows a drift.\n",
@@ -276,7 +284,7 @@ def report(o, results, about, engines):
         task = t["task"] + (", logarithm of the target" if t.get("log") else "") + (f", {t['make']}" if "make" in t else "")
         out.append(f"| {name} | {t['path']} | {task} | {rows} | {a['columns']} | {a['texts']} | {a['levels'] or ''} |\n")
     seconds = {e: sum(r["seconds"] for _, by in results.values() for r in by[e]) for e in engines}
-    out.append("\nAll folds took, on one thread and a machine that was not quiet: " + ", ".join(f"{e} {s:.0f} s" for e, s in seconds.items()) +
+    out.append(f"\nAll folds took, on one thread each, {o.jobs} at a time, whatever else the machine did: " + ", ".join(f"{e} {s:.0f} s" for e, s in seconds.items()) +
                ". Tandem's time includes starting a process and reading the files; the peers' does not start one.\n")
     with open(o.results, "w") as f:
         f.writelines(out)
@@ -337,7 +345,7 @@ def main():
             results[name] = (t["task"], {})
             for e in [*engines, "Tandem, same settings"]:
                 for k in range(FOLDS):
-                    key = f"{name}/{k}/{e}" + (f"/{program}" if e.startswith("Tandem") else "") + ("/" + " ".join(sorted(o.set)) if e == "Tandem" and o.set else "")
+                    key = f"{name}/{k}/{e}" + (f"/{program}x{DRAWS}" if e.startswith("Tandem") else "") + ("/" + " ".join(sorted(o.set)) if e == "Tandem" and o.set else "")
                     results[name][1].setdefault(e, []).append(key)
                     if key not in done:
                         jobs[pool.submit(one, (o.tandem, e, where, k, t["task"], o.set))] = key

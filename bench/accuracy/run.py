@@ -1,7 +1,7 @@
 """Tandem's trees beside LightGBM, XGBoost and scikit-learn on real tables: default settings, the same five folds.
 
     go build -buildvcs=false -o /tmp/tandem ./cmd/tandem
-    TANDEM_DATA=DIR python3 bench/accuracy/run.py /tmp/tandem bench/accuracy/RESULTS.md            # about ten minutes
+    TANDEM_DATA=DIR python3 bench/accuracy/run.py /tmp/tandem bench/accuracy/RESULTS.md            # about twenty minutes
     TANDEM_DATA=DIR python3 bench/accuracy/run.py /tmp/tandem /tmp/r.md --only credit --catboost   # some tables, one more peer
 
 The tables are the classification and regression ones of the folder named by TANDEM_DATA. Each is cut into five seeded folds (stratified for

@@ -129,7 +129,7 @@ func TestExportOwnTrees(t *testing.T) {
 		x.Data = append(x.Data, float64(float32(a)), float64(float32(b)), c)
 	}
 	member, err := gbdt.Learner{}.Fit(context.Background(),
-		learn.Train{Task: bundle.Regression, Data: learn.Data{X: x, Y: y}, Categories: []int{0, 0, 6}, Workers: 1}, learn.Params{"trees": 20, "cat_min_rows": 20})
+		learn.Train{Task: bundle.Regression, Data: learn.Data{X: x, Y: y}, Categories: []int{0, 0, 6}, Workers: 1}, learn.Params{"trees": 20, "cat_min_rows": 20, "node_fraction": 1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,10 +3,13 @@ package main
 import (
 	"fmt"
 	"runtime"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/tandem-ml/tandem/science/learn"
 	"github.com/tandem-ml/tandem/workflow"
 )
 
@@ -30,13 +33,15 @@ const kernelHelp = "how trees are scored: avx512, avx2 or portable, with the sam
 
 func (s *shared) benchTrainCommand() *cobra.Command {
 	o := workflow.BenchTrainOptions{Trees: 100, Leaves: 31, Threads: runtime.GOMAXPROCS(0), Every: 30 * time.Second}
+	var set []string
 	c := &cobra.Command{
 		Use: "train --data FILE --target COLUMN", Args: cobra.NoArgs,
 		Short: "Train one booster and say how long each part of it took",
 		Long: `Train reads FILE, trains one booster (learning rate 0.1, 255 bins, 20 rows in a
-leaf at least) on its first four fifths, or on all of it with --test, and measures
-it on the rest. read_s ends with plain columns in memory; bin_s is all that looks
-at values before the first tree; boost_s is growing.
+leaf at least; or what --defaults and --set say) on its first four fifths, or on
+all of it with --test, and measures it on the rest. read_s ends with plain columns
+in memory; bin_s is all that looks at values before the first tree; boost_s is
+growing.
 
 With --task ranking it learns the order of the rows within each group, such as
 the results of one search: the target says how much a row is worth, a whole number
@@ -61,6 +66,10 @@ same model. The file is removed at the end.`,
 			case o.Every < 0:
 				return workflow.Usagef("--checkpoint-every must not be negative")
 			}
+			var err error
+			if o.Settings, err = boosterSettings(set); err != nil {
+				return err
+			}
 			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(o.Threads))
 			r, err := workflow.BenchTrain(c.Context(), o)
 			if err != nil {
@@ -69,7 +78,11 @@ same model. The file is removed at the end.`,
 			if s.json {
 				return s.print(r)
 			}
-			s.say("%d rows x %d columns, %d trees of %d leaves, %d threads", r.Rows, r.Cols, o.Trees, o.Leaves, r.Threads)
+			size := fmt.Sprintf("%d trees of %d leaves", o.Trees, o.Leaves)
+			if o.Defaults {
+				size = "default settings"
+			}
+			s.say("%d rows x %d columns, %s, %d threads", r.Rows, r.Cols, size, r.Threads)
 			if r.Resumed > 0 {
 				s.say("went on from %d trees in %s; the times are of the rest", r.Resumed, o.Checkpoint)
 			}
@@ -80,7 +93,7 @@ same model. The file is removed at the end.`,
 			case r.RMSE != nil:
 				s.say("RMSE %.6g on rows not trained on", *r.RMSE)
 			case r.AUC == nil:
-				s.say("log loss %.6f on rows not trained on", *r.LogLoss)
+				s.say("log loss %.6f, accuracy %.6f on rows not trained on", *r.LogLoss, *r.Right)
 			default:
 				s.say("AUC %.6f, log loss %.6f on rows not trained on", *r.AUC, *r.LogLoss)
 			}
@@ -95,11 +108,30 @@ same model. The file is removed at the end.`,
 	f.StringVar(&o.Group, "group", "", "the column that says which rows a ranking puts in order together")
 	f.IntVar(&o.Trees, "trees", o.Trees, "how many trees")
 	f.IntVar(&o.Leaves, "leaves", o.Leaves, "leaves of a tree at most")
+	f.BoolVar(&o.Defaults, "defaults", false, "the booster's own defaults, and not --trees, --leaves, 255 bins and so on")
+	f.StringArrayVar(&set, "set", nil, "a setting of the booster as NAME=VALUE, which wins over all others; may be repeated")
 	f.IntVar(&o.Threads, "threads", o.Threads, "how many processors to use")
 	f.Uint64Var(&o.Seed, "seed", 0, "the seed of everything random")
 	f.StringVar(&o.Checkpoint, "checkpoint", "", "keep the state of the training in this file, and go on from it if it is there")
 	f.DurationVar(&o.Every, "checkpoint-every", o.Every, "how often the state is written at most")
 	return c
+}
+
+// boosterSettings reads NAME=VALUE: numbers where they can be read as such, else
+// words.
+func boosterSettings(list []string) (learn.Params, error) {
+	p := learn.Params{}
+	for _, item := range list {
+		name, value, found := strings.Cut(item, "=")
+		if !found || name == "" {
+			return nil, workflow.Usagef("--set %s: write NAME=VALUE, such as lambda=1", item)
+		}
+		p[name] = value
+		if x, err := strconv.ParseFloat(value, 64); err == nil {
+			p[name] = x
+		}
+	}
+	return p, nil
 }
 
 func (s *shared) benchScoreCommand() *cobra.Command {

@@ -1,6 +1,7 @@
 package tune
 
 import (
+	"maps"
 	"math"
 
 	"github.com/tandem-ml/tandem/bundle"
@@ -50,8 +51,9 @@ func Portfolio(task bundle.Task, rows int, interpretable bool) []Candidate {
 		rate, trees = 0.1, 500
 	}
 	boost := func(name string, p learn.Params) Candidate {
-		p["learning_rate"], p["trees"] = rate, trees
-		return Candidate{Name: "gbdt/" + name, Learner: gbdt.Learner{}, Params: p}
+		all := learn.Params{"learning_rate": rate, "trees": trees, "lambda": 0.0, "node_fraction": 1.0, "cat_single": 0}
+		maps.Copy(all, p)
+		return Candidate{Name: "gbdt/" + name, Learner: gbdt.Learner{}, Params: all}
 	}
 	all := []Candidate{
 		{Name: "baseline", Learner: majority.Learner{}},

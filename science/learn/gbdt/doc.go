@@ -62,8 +62,9 @@
 // Missing values have a bin of their own and are tried on both sides of every
 // split. Where a node saw none, they follow the side with more cover. A
 // category splits into two sets of categories: one against the rest when there
-// are few, else a stretch of the categories ordered by their smoothed gradient
-// (Fisher, JASA 53, 1958, shows that the best two-set split is of this form).
+// are few, or a stretch of the categories ordered by their smoothed gradient
+// (Fisher, JASA 53, 1958, shows that the best two-set split is of this form)
+// when there are many, or the better of both in between.
 // Categories that were rare or unseen in training go right. Infinities are
 // ordinary values at the ends of the order.
 //

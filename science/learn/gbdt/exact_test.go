@@ -93,7 +93,7 @@ func TestWeightsAreCopiesWithoutCanonicalForm(t *testing.T) {
 				repeated.X.Data, repeated.Y = append(repeated.X.Data, in.X.Row(i)...), append(repeated.Y, in.Y[i])
 			}
 		}
-		p["rounding"], p["trees"], p["leaves"], p["cat_min_rows"] = "nearest", 12, 8, 20
+		p["rounding"], p["node_fraction"], p["trees"], p["leaves"], p["cat_min_rows"] = "nearest", 1, 12, 8, 20
 		a, b := fitAsItIs(t, in, p), fitAsItIs(t, repeated, p)
 		if len(a.Root) < 10 || !slices.Equal(a.Feature, b.Feature) || !slices.Equal(a.Threshold, b.Threshold) ||
 			!slices.Equal(a.Left, b.Left) || !slices.Equal(a.MissingLeft, b.MissingLeft) || !slices.EqualFunc(a.Sets, b.Sets, slices.Equal) {

@@ -53,11 +53,12 @@ func (Learner) Input() learn.Input { return learn.Raw }
 // followed.
 //
 // The result depends on t, p and nothing else: not on t.Workers, nor on the
-// machine. Without settings that draw rows, features or edges it depends on
-// t.Seed only by rounding noise, and on the order of the rows likewise.
+// machine. With node_fraction 1, and without other settings that draw rows,
+// features or edges, it depends on t.Seed only by rounding noise, and on the
+// order of the rows likewise.
 //
-// With the setting rounding=nearest, exact mode, it then does not depend on
-// t.Seed at all, and with any settings not on the order of the rows, weighted or
+// With the setting rounding=nearest, exact mode, it then (node_fraction is 1
+// there if it is not set) does not depend on t.Seed at all, and with any settings not on the order of the rows, weighted or
 // not, nor on that of t.Valid. Rows that come k times are as one of weight k, to
 // the last bit; for this the sum of a row's weights must be exact, as sums of
 // whole numbers below 2⁵³ are.
@@ -167,6 +168,9 @@ func fit(ctx context.Context, t learn.Train, p learn.Params, from *state, keep *
 			}
 			t.Valid = &valid
 		}
+	}
+	if s.nodeFraction == 0 {
+		s.nodeFraction = s.nodeShare(t.X.Rows, t.W)
 	}
 	var save func(context.Context, *booster) error
 	if keep != nil {

@@ -18,8 +18,8 @@ import (
 func TestFrozen(t *testing.T) {
 	t.Parallel()
 	for task, want := range map[bundle.Task]string{
-		bundle.Binary:     "6e4c24dd226b0daa",
-		bundle.Regression: "5b47766c2ba2872d",
+		bundle.Binary:     "2028d3e7f12e7e66",
+		bundle.Regression: "c39c7d129f2a26b9",
 	} {
 		in := table(task, 3000, 9)
 		valid := table(task, 1000, 10)

@@ -131,7 +131,7 @@ func TestByHand(t *testing.T) {
 			// the values 15/3.
 			name: "a set of categories",
 			in:   train(bundle.Regression, column(0, 1, 2, 3, 4, 5), 0, 10, 0, 10, 0, 10), categories: []int{6},
-			params: learn.Params{"cat_lambda": 3},
+			params: learn.Params{"cat_lambda": 3, "cat_single": 0},
 			base:   5, left: 2.5, right: -2.5, cover: [2]float64{3, 3}, missing: true, set: []uint64{1<<1 | 1<<3 | 1<<5},
 		}, {
 			name: "a missing category is a category",
@@ -365,7 +365,7 @@ func TestUnseenCategoryGoesRight(t *testing.T) {
 	t.Parallel()
 	in := train(bundle.Regression, column(0, 1, 2, 3, 4, 5), 0, 10, 0, 10, 0, 10)
 	in.Categories = []int{6}
-	f := mustFit(t, in, stump(nil))
+	f := mustFit(t, in, stump(learn.Params{"cat_single": 0}))
 	for _, code := range []float64{6, 63, 64, 1e6} {
 		if got := f.Margin([]float64{code}); got != 0 {
 			t.Errorf("category %g has margin %g, want that of the right leaf, 0", code, got)
@@ -465,7 +465,7 @@ func cancelAnywhere(t *testing.T, in learn.Train, p learn.Params) {
 func ExampleLearner_Fit() {
 	t := train(bundle.Regression, column(1, 2, 3, 4), 0, 0, 10, 10)
 	m, err := gbdt.Learner{}.Fit(context.Background(), t, learn.Params{
-		"trees": 1, "leaves": 2, "min_rows": 1, "learning_rate": 1,
+		"trees": 1, "leaves": 2, "min_rows": 1, "learning_rate": 1, "lambda": 0,
 	})
 	if err != nil {
 		fmt.Println(err)

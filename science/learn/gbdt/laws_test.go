@@ -201,7 +201,7 @@ func TestExactWithoutSeed(t *testing.T) {
 		prints := map[string]string{}
 		for _, rounding := range []string{"stochastic", "nearest"} {
 			for in.Seed = range uint64(2) {
-				prints[fmt.Sprint(rounding, in.Seed)] = fingerprint(t, mustFit(t, in, learn.Params{"rounding": rounding, "trees": trees}))
+				prints[fmt.Sprint(rounding, in.Seed)] = fingerprint(t, mustFit(t, in, learn.Params{"rounding": rounding, "trees": trees, "lambda": 0, "node_fraction": 1, "cat_single": 0}))
 			}
 		}
 		if prints["nearest0"] != prints["nearest1"] {
@@ -254,7 +254,7 @@ func TestWithinSeedNoise(t *testing.T) {
 	fits := func(make func(k int) learn.Train) []float64 {
 		var list []float64
 		for k := range 20 {
-			auc, err := metrics.AUC(label, margins(mustFit(t, make(k), learn.Params{"trees": 20, "min_rows": 10}), test.X), nil)
+			auc, err := metrics.AUC(label, margins(mustFit(t, make(k), learn.Params{"trees": 20, "min_rows": 10, "lambda": 0, "node_fraction": 1}), test.X), nil)
 			if err != nil {
 				t.Fatal(err)
 			}

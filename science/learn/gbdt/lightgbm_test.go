@@ -3,6 +3,7 @@ package gbdt_test
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"math"
 	"os"
 	"testing"
@@ -52,13 +53,15 @@ func TestSameAsLightGBM(t *testing.T) {
 		t.Run(c.ID, func(t *testing.T) {
 			t.Parallel()
 			in := learn.Train{Task: c.Task, Data: learn.Data{X: x, Y: golden.Labels[c.Labels]}, Categories: c.Categories}
+			params := learn.Params{"lambda": 0, "node_fraction": 1, "cat_single": 0} // LightGBM's defaults
+			maps.Copy(params, c.Params)
 			members := make([]bundle.Member, 1)
 			var err error
 			if c.Task == bundle.Multiclass {
 				in.Classes = 3
-				members, err = gbdt.Learner{}.FitClasses(context.Background(), in, c.Params)
+				members, err = gbdt.Learner{}.FitClasses(context.Background(), in, params)
 			} else {
-				members[0], err = gbdt.Learner{}.Fit(context.Background(), in, c.Params)
+				members[0], err = gbdt.Learner{}.Fit(context.Background(), in, params)
 			}
 			if err != nil {
 				t.Fatal(err)

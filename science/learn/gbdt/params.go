@@ -32,7 +32,7 @@ type settings struct {
 	featureFraction, rowFraction, bins       float64
 	earlyStoppingRounds                      float64
 	oneVsRest, catSmooth, catLambda, catSide float64
-	catMinRows                               float64
+	catMinRows, catSingle                    float64
 	alpha, nodeFraction, gradientFraction    float64
 	extraRandom, positiveWeight              float64
 	huberDelta, quantile, tweediePower       float64
@@ -71,7 +71,7 @@ func table() []entry {
 			func(s *settings) *float64 { return &s.minRows }},
 		{Param{"min_hessian", 0.001, 0, false, unbounded, false, "sum of hessians in a leaf at least"},
 			func(s *settings) *float64 { return &s.minHessian }},
-		{Param{"lambda", 0, 0, false, unbounded, false, "L2 penalty on leaf values, in units of hessian"},
+		{Param{"lambda", 0.1, 0, false, unbounded, false, "L2 penalty on leaf values, in units of hessian"},
 			func(s *settings) *float64 { return &s.lambda }},
 		{Param{"alpha", 0, 0, false, unbounded, false, "L1 penalty on leaf values, in units of gradient"},
 			func(s *settings) *float64 { return &s.alpha }},
@@ -79,7 +79,7 @@ func table() []entry {
 			func(s *settings) *float64 { return &s.minGain }},
 		{Param{"feature_fraction", 1, 0, true, 1, false, "share of the features that a tree may use, drawn per tree"},
 			func(s *settings) *float64 { return &s.featureFraction }},
-		{Param{"node_fraction", 1, 0, true, 1, false, "share of a tree's features that a node may use, drawn per node"},
+		{Param{"node_fraction", 0, 0, false, 1, false, "share of a tree's features that a node may use, drawn per node; 0: a half for up to 10,000 rows, all for more and with rounding nearest"},
 			func(s *settings) *float64 { return &s.nodeFraction }},
 		{Param{"row_fraction", 1, 0, true, 1, false, "share of the rows that a tree is fitted to, drawn per tree without replacement"},
 			func(s *settings) *float64 { return &s.rowFraction }},
@@ -107,6 +107,8 @@ func table() []entry {
 			func(s *settings) *float64 { return &s.earlyStoppingRounds }},
 		{Param{"cat_one_vs_rest", 4, 0, false, 254, true, "a feature with at most so many categories is split one against the rest"},
 			func(s *settings) *float64 { return &s.oneVsRest }},
+		{Param{"cat_single", 10, 0, false, 254, true, "a feature with at most so many categories is split one against the rest too, beside by sets of them"},
+			func(s *settings) *float64 { return &s.catSingle }},
 		{Param{"cat_smooth", 10, 0, false, unbounded, false, "hessian added to a category before categories are put in order; rarer categories than this many rows go right"},
 			func(s *settings) *float64 { return &s.catSmooth }},
 		{Param{"cat_lambda", 10, 0, false, unbounded, false, "further L2 penalty in splits by a set of categories"},

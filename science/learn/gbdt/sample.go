@@ -25,6 +25,28 @@ func share(n int, fraction float64) int {
 	return min(n, max(1, int(math.Round(float64(n)*fraction))))
 }
 
+// fewRows is the weight of rows up to which nodes try half of the features if
+// the settings do not say otherwise. Below it trees that differ help on nearly
+// every table (bench/accuracy), since single splits are largely chance; beyond
+// it the best split is worth more.
+const fewRows = 10_000
+
+// nodeShare returns the share of features that a node tries where that is left
+// to the rows. Exact mode draws nothing that it is not told to.
+func (s *settings) nodeShare(rows int, w []float64) float64 {
+	if s.exact() {
+		return 1
+	}
+	total := 0.0
+	for i := range rows {
+		total += weight(w, i)
+	}
+	if total <= fewRows {
+		return 0.5
+	}
+	return 1
+}
+
 // gradientSample draws rows with chances that grow with their gradients, and
 // divides the gradients, hessians and weights of those drawn by the chance, so
 // that sums over the rows drawn are right on average.

@@ -14,7 +14,7 @@ import (
 // variants are settings that change how trees grow.
 var variants = map[string]learn.Params{
 	"alpha":             {"alpha": 2},
-	"node_fraction":     {"node_fraction": 0.5},
+	"node_fraction":     {"node_fraction": 0.7},
 	"gradient_fraction": {"gradient_fraction": 0.4},
 	"extra_random":      {"extra_random": 1},
 	"growth":            {"growth": "depth"},
@@ -48,6 +48,27 @@ func TestVariants(t *testing.T) {
 				t.Errorf("the loss is %g after training, %g before", after, before)
 			}
 		})
+	}
+}
+
+// Up to 10,000 rows, by weight, a node tries half of the features by default,
+// and beyond all.
+func TestNodeFractionByRows(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		rows   int
+		weight float64
+		want   float64
+	}{{10_000, 1, 0.5}, {10_001, 1, 1}, {5_000, 2, 0.5}, {5_001, 2, 1}} {
+		in := table(bundle.Binary, c.rows, 12)
+		in.W = slices.Repeat([]float64{c.weight}, c.rows)
+		got := fingerprint(t, mustFit(t, in, learn.Params{"trees": 3}))
+		for _, fraction := range []float64{0.5, 1} {
+			same := got == fingerprint(t, mustFit(t, in, learn.Params{"trees": 3, "node_fraction": fraction}))
+			if same != (fraction == c.want) {
+				t.Errorf("%d rows of weight %g: by default as with node_fraction %g: %t", c.rows, c.weight, fraction, same)
+			}
+		}
 	}
 }
 

@@ -146,6 +146,9 @@ func (q *search) try(k int, f *feature, h *[256]sums) {
 	case f.count <= int(q.s.oneVsRest):
 		q.oneVsRest(k, f, h)
 	default:
+		if f.count <= int(q.s.catSingle) {
+			q.oneVsRest(k, f, h)
+		}
 		q.subsets(k, f, h)
 	}
 }

@@ -47,7 +47,7 @@ honestly evaluated, explained model, and on to a model that answers in productio
 	root.AddCommand(
 		s.initCommand(), s.exploreCommand(), s.testCommand(), s.runCommand(), s.trainCommand(), s.evaluateCommand(),
 		s.explainCommand(), s.reportCommand(), s.predictCommand(), s.verifyCommand(), s.upCommand(), s.serveCommand(),
-		s.retrainCommand(), s.statusCommand(), s.modelsCommand(), s.keysCommand(), s.demoCommand(), s.importCommand(), s.exportCommand(), s.benchCommand())
+		s.retrainCommand(), s.statusCommand(), s.modelsCommand(), s.decisionsCommand(), s.keysCommand(), s.demoCommand(), s.importCommand(), s.exportCommand(), s.benchCommand())
 	for _, c := range root.Commands() {
 		c.Args = usage(c.Args)
 	}

@@ -2,7 +2,6 @@ package serve
 
 import (
 	"errors"
-	"math"
 	"net/http"
 
 	"github.com/tandem-ml/tandem/bundle"
@@ -12,15 +11,8 @@ import (
 // decisionAnswer is the answer of GET /v1/decisions/{id}.
 type decisionAnswer struct {
 	decisions.Decision
-	Outcome *decisions.Outcome `json:"outcome,omitempty"`
-	Replay  *replayed          `json:"replay,omitempty"`
-}
-
-// replayed is a logged decision computed again.
-type replayed struct {
-	Margin float64 `json:"margin"`
-	Score  float64 `json:"score"`
-	Equal  bool    `json:"equal"` // margin and score have the logged bits
+	Outcome *decisions.Outcome  `json:"outcome,omitempty"`
+	Replay  *decisions.Replayed `json:"replay,omitempty"`
 }
 
 func (s *Server) decision(r *http.Request) (any, error) {
@@ -52,22 +44,19 @@ func (s *Server) decision(r *http.Request) (any, error) {
 
 // replay computes a decision again from its logged inputs, with the bundle
 // that made it.
-func (s *Server) replay(d decisions.Decision) (*replayed, error) {
+func (s *Server) replay(d decisions.Decision) (*decisions.Replayed, error) {
 	b, err := s.bundleOf(d)
 	if err != nil {
 		e := refuse(http.StatusConflict, "no_bundle", "the bundle that made this decision is not at hand, so it cannot be replayed")
 		e.cause = err
 		return nil, e
 	}
-	row := make([]float64, b.Layout().Cols())
-	if _, err := b.Layout().DecodeJSON(row, d.Inputs, false); err != nil {
+	r, err := d.Replay(b)
+	if err != nil {
 		return nil, err
 	}
-	margin, score := b.Score(row)
-	return &replayed{margin, score, sameBits(margin, d.Margin) && sameBits(score, d.Score)}, nil
+	return &r, nil
 }
-
-func sameBits(x, y float64) bool { return math.Float64bits(x) == math.Float64bits(y) }
 
 // bundleOf returns the bundle that made a decision.
 func (s *Server) bundleOf(d decisions.Decision) (*bundle.Bundle, error) {

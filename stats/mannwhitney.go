@@ -52,7 +52,7 @@ func MannWhitneyAsk(a, b []float64, ask Ask) (Result, error) {
 	case ask.Method == Exact && (ties > 0 || larger > 200):
 		return Result{}, fmt.Errorf("an exact p-value needs different values and samples of at most 200: %w", ErrValue)
 	case ask.Method == Exact || ask.Method == Auto && ties == 0 && larger <= exactUpTo:
-		atMost, atLeast = exactU(int(na*nb-u), len(a), len(b)), exactU(int(u), len(a), len(b))
+		atMost, atLeast = exactU(int(u), len(a), len(b))
 	default:
 		n := na + nb
 		sd := math.Sqrt(na * nb / 12 * (n + 1 - ties/(n*(n-1))))
@@ -101,9 +101,9 @@ func countU(a, b []float64) (u, ties float64) {
 	return u, ties
 }
 
-// exactU returns the probability of a U at least as large when all orders of
-// the pooled values are equally likely and none are equal.
-func exactU(least, na, nb int) float64 {
+// exactU returns the probabilities of a U at most and at least as large when all
+// orders of the pooled values are equally likely and none are equal.
+func exactU(seen, na, nb int) (atMost, atLeast float64) {
 	// ways[u] is the number of orders with that U: the coefficients of the
 	// Gaussian binomial, the product over i = 1..na of (1-q^(nb+i))/(1-q^i).
 	ways := make([]float64, na*nb+1)
@@ -116,15 +116,18 @@ func exactU(least, na, nb int) float64 {
 			ways[u] += ways[u-i]
 		}
 	}
-	var tail, all float64
+	var all float64
 	for u, w := range ways {
 		all += w
+		if u <= seen {
+			atMost += w
+		}
 		// By symmetry the lower tail: its counts carry no rounding of larger ones.
-		if u <= na*nb-least {
-			tail += w
+		if u <= na*nb-seen {
+			atLeast += w
 		}
 	}
-	return tail / all
+	return atMost / all, atLeast / all
 }
 
 // newcombe returns the 95% interval of the probability theta that a value of

@@ -21,7 +21,8 @@ type Result struct {
 
 	// Estimate is what the test is about in the units of the data (the
 	// difference of the means, the ratio of the variances), with its interval
-	// at the level asked for. All are 0 where the test estimates nothing.
+	// at the level asked for. All are 0 where the test estimates nothing, and in
+	// [Welch], which leaves them to [WelchAsk].
 	Estimate  float64
 	Low, High float64
 }

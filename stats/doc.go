@@ -40,9 +40,9 @@
 // # Words
 //
 // A p-value is the probability of a statistic at least as far from what chance
-// expects, if nothing but chance were at work. Tests are two-sided unless asked otherwise.
-// An effect size is free of units: Hedges' g is the difference of the means in
-// standard deviations; the rank-biserial correlation is the share of pairs in
+// expects, if nothing but chance were at work. Tests are two-sided unless asked
+// otherwise. An effect size is free of units: Hedges' g is the difference of the
+// means in standard deviations; the rank-biserial correlation is the share of pairs in
 // which the first group is larger less the share in which it is smaller;
 // Cramer's V runs from 0 (independent) to 1 (one category tells the other).
 //
@@ -56,6 +56,6 @@
 // # What it does not do
 //
 // It chooses no test (package science/hypothesis does), drops no missing
-// values (NaN is an error: the caller knows what leaving a row out means), and
-// prints nothing.
+// values (NaN is an error: the caller knows what leaving a row out means; only
+// [Describe] counts them), and prints nothing.
 package stats

@@ -727,3 +727,93 @@ func TestFamilyErrors(t *testing.T) {
 		}
 	}
 }
+
+// Whatever the numbers, a test answers with a probability or with an error.
+func TestExtremeNumbers(t *testing.T) {
+	t.Parallel()
+	rng := seed.Stream(14, "extremes", 0)
+	values := []float64{0, 1, -1, 2, 1e308, -1e308, 5e-324, 1e-310, 1e154, -1e-160, 1e17, 1e17 + 16, math.NaN(), math.Inf(1), math.Inf(-1)}
+	just := func(p float64, err error) (stats.Result, error) { return stats.Result{P: p}, err }
+	var ask stats.Ask
+	type test = func(x, y []float64) (stats.Result, error)
+	groups := func(f func(groups [][]float64) (stats.Result, error)) test {
+		return func(x, y []float64) (stats.Result, error) { return f([][]float64{x, y}) }
+	}
+	one := func(f func(x []float64) (stats.Result, error)) test {
+		return func(x, _ []float64) (stats.Result, error) { return f(x) }
+	}
+	two := func(f func(x, y []float64, ask stats.Ask) (stats.Result, error)) test {
+		return func(x, y []float64) (stats.Result, error) { return f(x, y, ask) }
+	}
+	tests := map[string]test{
+		"one-sample t": func(x, _ []float64) (stats.Result, error) { return stats.OneSampleT(x, 1, ask) },
+		"student":      two(stats.StudentT), "paired": two(stats.PairedT), "welch": two(stats.WelchAsk),
+		"yuen":       func(x, y []float64) (stats.Result, error) { return stats.Yuen(x, y, 0.2, ask) },
+		"tost":       func(x, y []float64) (stats.Result, error) { r, err := stats.TOST(x, y, -1, 1); return just(r.P, err) },
+		"variance F": two(stats.VarianceF),
+		"levene":     func(x, y []float64) (stats.Result, error) { return stats.Levene([][]float64{x, y}, stats.Trimmed) },
+		"bartlett":   groups(stats.Bartlett), "fligner": groups(stats.Fligner), "kruskal": groups(stats.KruskalWallis),
+		"friedman": groups(stats.Friedman), "cochran q": groups(stats.CochranQ),
+		"brunner-munzel": two(stats.BrunnerMunzel), "mann-whitney": two(stats.MannWhitneyAsk),
+		"wilcoxon":    func(x, y []float64) (stats.Result, error) { r, err := stats.Wilcoxon(x, y, ask); return r.Result, err },
+		"permutation": two(stats.PermutationMeans), "ks": two(stats.KolmogorovSmirnovAsk), "cramer-von mises": two(stats.CramerVonMises),
+		"anderson k":   groups(stats.AndersonKSamples),
+		"ks normal":    func(x, _ []float64) (stats.Result, error) { return stats.KolmogorovSmirnovNormal(x, 0, 1) },
+		"shapiro-wilk": one(stats.ShapiroWilk), "jarque-bera": one(stats.JarqueBera),
+		"d'agostino-pearson": one(stats.DAgostinoPearson), "anderson-darling": one(stats.AndersonDarling),
+		"pearson": two(stats.Pearson), "spearman": two(stats.Spearman), "kendall": two(stats.Kendall),
+		"partial": func(x, y []float64) (stats.Result, error) {
+			return stats.PartialCorrelation(x, y, [][]float64{[]float64{3, 1, 4, 1, 5, 9, 2, 6, 5}[:len(x)]}, ask)
+		},
+		"goodness of fit": func(x, y []float64) (stats.Result, error) { return stats.GoodnessOfFit(x, y) },
+		"chi-squared":     groups(stats.ChiSquared), "g-test": groups(stats.GTest),
+		"fisher": func(x, y []float64) (stats.Result, error) {
+			r, err := stats.Fisher([][]float64{x, y}, ask)
+			return just(r.P, err)
+		},
+		"mcnemar": func(x, y []float64) (stats.Result, error) { return stats.McNemar([][]float64{x, y}, ask) },
+		"kappa": func(x, y []float64) (stats.Result, error) {
+			_, err := stats.CohenKappa([][]float64{x, y}, 0)
+			return just(0, err)
+		},
+		"odds": func(x, y []float64) (stats.Result, error) {
+			_, err := stats.OddsRiskRatio([][]float64{x, y}, 0)
+			return just(0, err)
+		},
+		"describe": func(x, _ []float64) (stats.Result, error) { _, err := stats.Describe(x); return just(0, err) },
+		"eta": func(x, y []float64) (stats.Result, error) {
+			v, err := stats.CorrelationRatio([][]float64{x, y})
+			return just(v, err)
+		},
+		"V": func(x, y []float64) (stats.Result, error) {
+			v, err := stats.CramersVCorrected([][]float64{x, y})
+			return just(v, err)
+		},
+		"theil's u": func(x, y []float64) (stats.Result, error) {
+			v, err := stats.MutualInformation([][]float64{x, y})
+			return just(v.RowGivenCol, err)
+		},
+	}
+	for range 400 {
+		// Half of the time without what is refused at once.
+		usable := len(values) - 3*rng.IntN(2)
+		pick := func() float64 { return values[rng.IntN(usable)] }
+		x := draw(rng, rng.IntN(10), pick)
+		y := draw(rng, len(x), pick)
+		if rng.IntN(3) == 0 {
+			y = draw(rng, rng.IntN(10), pick)
+		}
+		for name, f := range tests {
+			r, err := f(x, y)
+			if err != nil {
+				if err.Error() == "" {
+					t.Errorf("%s of %v and %v: an error without words", name, x, y)
+				}
+				continue
+			}
+			if !(r.P >= 0 && r.P <= 1) || math.IsNaN(r.Statistic) || math.IsNaN(r.Effect) || math.IsNaN(r.EffectLow) || math.IsNaN(r.EffectHigh) {
+				t.Errorf("%s of %v and %v: %+v", name, x, y, r)
+			}
+		}
+	}
+}

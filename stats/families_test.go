@@ -761,6 +761,10 @@ func TestExtremeNumbers(t *testing.T) {
 		"ks normal":    func(x, _ []float64) (stats.Result, error) { return stats.KolmogorovSmirnovNormal(x, 0, 1) },
 		"shapiro-wilk": one(stats.ShapiroWilk), "jarque-bera": one(stats.JarqueBera),
 		"d'agostino-pearson": one(stats.DAgostinoPearson), "anderson-darling": one(stats.AndersonDarling),
+		"distance": func(x, y []float64) (stats.Result, error) { return stats.DistanceCorrelation(x, y) },
+		"strata": func(x, y []float64) (stats.Result, error) {
+			return stats.MantelHaenszel([][][]float64{{x, y}, {{3, 1}, {2, 4}}}, ask)
+		},
 		"pearson": two(stats.Pearson), "spearman": two(stats.Spearman), "kendall": two(stats.Kendall),
 		"partial": func(x, y []float64) (stats.Result, error) {
 			return stats.PartialCorrelation(x, y, [][]float64{[]float64{3, 1, 4, 1, 5, 9, 2, 6, 5}[:len(x)]}, ask)
@@ -815,5 +819,71 @@ func TestExtremeNumbers(t *testing.T) {
 				t.Errorf("%s of %v and %v: %+v", name, x, y, r)
 			}
 		}
+	}
+}
+
+// Mantel-Haenszel: R 4.2, mantelhaen.test(UCBAdmissions), with sexes as columns
+// in its table and as rows here. Dunn and the distance correlations: their
+// definitions in NumPy.
+func TestStrataPairsAndDistances(t *testing.T) {
+	t.Parallel()
+	admitted := [][][]float64{
+		{{512, 89}, {313, 19}}, {{353, 17}, {207, 8}}, {{120, 202}, {205, 391}},
+		{{138, 131}, {279, 244}}, {{53, 94}, {138, 299}}, {{22, 24}, {351, 317}},
+	}
+	r, err := stats.MantelHaenszel(admitted, stats.Ask{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	near(t, "UCB: chi-squared", r.Statistic, 1.4269462285866883, 1e-12)
+	near(t, "UCB: p", r.P, 0.2323, 1e-3)
+	near(t, "UCB: odds ratio", r.Effect, 0.9046968, 1e-7)
+	near(t, "UCB: low", r.Low, 0.7719074, 1e-6)
+	near(t, "UCB: high", r.High, 1.0603298, 1e-6)
+	if _, err := stats.MantelHaenszel([][][]float64{{{3, 0}, {4, 0}}}, stats.Ask{}); !errors.Is(err, stats.ErrTooFew) {
+		t.Errorf("a stratum of one column gives %v", err)
+	}
+
+	pairs, err := stats.Dunn([][]float64{{1, 2, 2, 5, 7}, {3, 4, 4, 8}, {6, 7, 9, 9, 10, 12}}, stats.Bonferroni)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []stats.RankPair{
+		{A: 0, B: 1, Z: -0.669060450550477, P: 0.5034569172633832, Adjusted: 1},
+		{A: 0, B: 2, Z: -2.748619765802643, P: 0.005984676654391186, Adjusted: 0.017954029963173558},
+		{A: 1, B: 2, Z: -1.8831258772435697, P: 0.059683311095277955, Adjusted: 0.17904993328583386},
+	} {
+		got := pairs[i]
+		near(t, "z", got.Z, want.Z, 1e-12)
+		near(t, "p", got.P, want.P, 1e-12)
+		near(t, "adjusted p", got.Adjusted, want.Adjusted, 1e-12)
+		if got.A != want.A || got.B != want.B {
+			t.Errorf("pair %d is of %d and %d", i, got.A, got.B)
+		}
+	}
+
+	x, y := []float64{1, 2, 3, 4, 5, 6, 7, 8}, []float64{9, 4, 1, 0, 1, 4, 9, 17}
+	if r, err = stats.DistanceCorrelation(x, y); err != nil {
+		t.Fatal(err)
+	}
+	near(t, "distance correlation", r.Effect, 0.6380925360067098, 1e-12)
+	near(t, "corrected", r.Statistic, 0.03409971697352366, 1e-10)
+	// It sees what no correlation does, and holds its level where nothing is.
+	rng := seed.Stream(15, "distance", 0)
+	hits := 0
+	for range 300 {
+		if r, err = stats.DistanceCorrelation(normals(rng, 30), normals(rng, 30)); err != nil {
+			t.Fatal(err)
+		}
+		if r.P <= 0.05 {
+			hits++
+		}
+	}
+	if share := float64(hits) / 300; share > 0.05+4*math.Sqrt(0.05*0.95/300) {
+		t.Errorf("P(p <= 0.05) = %v", share)
+	}
+	x = normals(rng, 100)
+	if r, err = stats.DistanceCorrelation(x, apply(x, func(v float64) float64 { return v * v })); err != nil || r.P > 1e-3 {
+		t.Errorf("a parabola has p = %v, %v", r.P, err)
 	}
 }

@@ -21,6 +21,8 @@ type replayed struct {
 	Margin float64 `json:"margin"`
 	Score  float64 `json:"score"`
 	Equal  bool    `json:"equal"` // margin and score have the logged bits
+
+	Reasons []bundle.Reason `json:"reasons,omitempty"` // where none were logged
 }
 
 func (s *Server) decision(r *http.Request) (any, error) {
@@ -60,11 +62,17 @@ func (s *Server) replay(d decisions.Decision) (*replayed, error) {
 		return nil, e
 	}
 	row := make([]float64, b.Layout().Cols())
-	if _, err := b.Layout().DecodeJSON(row, d.Inputs, false); err != nil {
+	extras, err := b.Layout().DecodeJSON(row, d.Inputs, false)
+	if err != nil {
 		return nil, err
 	}
 	margin, score := b.Score(row)
-	return &replayed{margin, score, sameBits(margin, d.Margin) && sameBits(score, d.Score)}, nil
+	out := &replayed{Margin: margin, Score: score, Equal: sameBits(margin, d.Margin) && sameBits(score, d.Score)}
+	if len(d.Reasons) == 0 && out.Equal {
+		out.Reasons = reasons(b, row, d.Decision)
+		extras.Restore(b.Layout(), out.Reasons)
+	}
+	return out, nil
 }
 
 func sameBits(x, y float64) bool { return math.Float64bits(x) == math.Float64bits(y) }

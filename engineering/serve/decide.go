@@ -71,7 +71,7 @@ func (s *Server) decide(ctx context.Context, m *Model, rows bundle.Rows, inputs 
 		}
 		d := decisions.Decision{
 			ID: s.opt.Log.NewID(now), Time: now, Project: m.Project, Bundle: b.ID(), Model: m.Version, RequestID: req.id,
-			Inputs: inputs[i].raw, Margin: answers[i].Margin, Score: answers[i].Score, Decision: answers[i].Decision,
+			Inputs: inputs[i].raw, Checked: true, Margin: answers[i].Margin, Score: answers[i].Score, Decision: answers[i].Decision,
 		}
 		if !req.silent {
 			d.Reasons = reasons(b, rows.Row(i), answers[i].Decision)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 )
 
 // request is one call's records, written together or not at all.
@@ -179,9 +178,6 @@ func (l *Log) send(ctx context.Context, r *request) error {
 func (l *Log) writer() {
 	defer close(l.done)
 	for first := range l.requests {
-		// Whoever is about to append does so before the write, which costs as much
-		// for many as for one. If nobody is, this is for nothing and costs nothing.
-		runtime.Gosched()
 		batch, size := []*request{first}, first.size
 		for more := true; more && size < batchSize; {
 			select {

@@ -154,6 +154,22 @@ func reasons(b *bundle.Bundle, row []float64, decision string) []bundle.Reason {
 	return slices.DeleteFunc(out, func(r bundle.Reason) bool { return math.IsInf(r.Contribution, 0) })
 }
 
+// reasonsOf finds the reasons of a decision that was logged without.
+func (s *Server) reasonsOf(d decisions.Decision) ([]bundle.Reason, error) {
+	b, err := s.bundleOf(d)
+	if err != nil {
+		return nil, err
+	}
+	row := make([]float64, b.Layout().Cols())
+	extras, err := b.Layout().DecodeJSON(row, d.Inputs, false)
+	if err != nil {
+		return nil, err
+	}
+	out := reasons(b, row, d.Decision)
+	extras.Restore(b.Layout(), out)
+	return out, nil
+}
+
 // idField returns the name of the contract's id column, or "".
 func idField(b *bundle.Bundle) string {
 	for i := range b.Contract.Fields {

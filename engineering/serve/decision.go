@@ -21,8 +21,6 @@ type replayed struct {
 	Margin float64 `json:"margin"`
 	Score  float64 `json:"score"`
 	Equal  bool    `json:"equal"` // margin and score have the logged bits
-
-	Reasons []bundle.Reason `json:"reasons,omitempty"` // where none were logged
 }
 
 func (s *Server) decision(r *http.Request) (any, error) {
@@ -48,6 +46,11 @@ func (s *Server) decision(r *http.Request) (any, error) {
 		if out.Replay, err = s.replay(d); err != nil {
 			return nil, err
 		}
+		if len(d.Reasons) == 0 && out.Replay.Equal {
+			if out.Reasons, err = s.reasonsOf(d); err != nil {
+				return nil, err
+			}
+		}
 	}
 	return out, nil
 }
@@ -62,17 +65,11 @@ func (s *Server) replay(d decisions.Decision) (*replayed, error) {
 		return nil, e
 	}
 	row := make([]float64, b.Layout().Cols())
-	extras, err := b.Layout().DecodeJSON(row, d.Inputs, false)
-	if err != nil {
+	if _, err := b.Layout().DecodeJSON(row, d.Inputs, false); err != nil {
 		return nil, err
 	}
 	margin, score := b.Score(row)
-	out := &replayed{Margin: margin, Score: score, Equal: sameBits(margin, d.Margin) && sameBits(score, d.Score)}
-	if len(d.Reasons) == 0 && out.Equal {
-		out.Reasons = reasons(b, row, d.Decision)
-		extras.Restore(b.Layout(), out.Reasons)
-	}
-	return out, nil
+	return &replayed{margin, score, sameBits(margin, d.Margin) && sameBits(score, d.Score)}, nil
 }
 
 func sameBits(x, y float64) bool { return math.Float64bits(x) == math.Float64bits(y) }

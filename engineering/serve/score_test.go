@@ -102,12 +102,10 @@ func TestScoreWithoutReasons(t *testing.T) {
 		}
 		a = ask(t, h, "GET", "/v1/decisions/"+d.ID+"?replay=true", "")
 		replay := read[struct {
-			Replay struct {
-				Equal   bool
-				Reasons []reason
-			}
-		}](t, a, 200).Replay
-		if !replay.Equal || fmt.Sprint(replay.Reasons) != fmt.Sprint(want.Results[0].Reasons) {
+			Replay  struct{ Equal bool }
+			Reasons []reason
+		}](t, a, 200)
+		if !replay.Replay.Equal || fmt.Sprint(replay.Reasons) != fmt.Sprint(want.Results[0].Reasons) {
 			t.Errorf("replay: %s, want %v", a.body, want.Results[0].Reasons)
 		}
 	}

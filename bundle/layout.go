@@ -34,6 +34,9 @@ type Layout struct {
 	known  []data.Field   // every field of the contract
 	input  []int          // per known field: its input, or -1
 	names  map[string]int // name -> known field
+
+	quoted   []string // per known field: its name as JSON writes it, or ""
+	required []int    // the inputs that must not be missing
 }
 
 // NewLayout compiles a contract. It returns the error of [data.Contract.Check].
@@ -48,11 +51,15 @@ func NewLayout(c *data.Contract) (*Layout, error) {
 	}
 	for i, f := range l.known {
 		l.names[f.Name] = i
+		l.quoted = append(l.quoted, quoted(f.Name))
 		l.input[i] = -1
 		if f.Role != data.Feature {
 			continue
 		}
 		l.input[i] = len(l.fields)
+		if f.Required {
+			l.required = append(l.required, l.input[i])
+		}
 		l.fields = append(l.fields, f)
 		var d dict
 		if f.Kind == data.Category {

@@ -17,12 +17,18 @@ import (
 // allocate. Of a multiclass model it is the margin of the most probable class
 // that is explained; [Model.Class] has the others.
 func (m *Model) Contributions(dst, row []float64) (base, margin float64) {
+	return m.contributions(dst, row, true)
+}
+
+// contributions leaves the margin out where nobody wants it: of trees, it is
+// computed besides.
+func (m *Model) contributions(dst, row []float64, wantMargin bool) (base, margin float64) {
 	c := m.state()
 	if c.classes != nil {
 		s := c.pool.Get().(*scratch)
 		class, _ := m.classify(s.classes, row)
 		c.pool.Put(s)
-		return c.classes[class].Contributions(dst, row)
+		return c.classes[class].contributions(dst, row, wantMargin)
 	}
 	dst = dst[:c.layout.Cols()]
 	clear(dst)
@@ -34,7 +40,9 @@ func (m *Model) Contributions(dst, row []float64) (base, margin float64) {
 		var memberBase float64
 		if b.Trees != nil {
 			memberBase = c.explainers[i].Contributions(part, x)
-			margin += float64(b.Weight * c.scorers[i].Margin(x))
+			if wantMargin {
+				margin += float64(b.Weight * c.scorers[i].Margin(x))
+			}
 		} else {
 			memberBase = b.Linear.Contributions(part, x)
 			margin += float64(b.Weight * b.Linear.Margin(x))
@@ -61,7 +69,7 @@ func (m *Model) Contributions(dst, row []float64) (base, margin float64) {
 func (m *Model) Reasons(row []float64, limit int, positive bool, texts map[string]string) []Reason {
 	l := m.Layout()
 	part := make([]float64, l.Cols())
-	m.Contributions(part, row)
+	m.contributions(part, row, false)
 	return l.reasons(part, row, limit, positive, texts)
 }
 

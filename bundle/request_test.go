@@ -2,14 +2,18 @@ package bundle_test
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/tandem-ml/tandem/bundle"
+	"github.com/tandem-ml/tandem/data"
 )
 
 func errorsAs(err error, target any) bool { return errors.As(err, target) }
@@ -168,6 +172,7 @@ func FuzzDecodeJSON(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
+		agree(t, l, raw)
 		row := make([]float64, inputs)
 		x, err := l.DecodeJSON(row, raw, false)
 		if err != nil {
@@ -222,6 +227,90 @@ func BenchmarkDecodeJSON(b *testing.B) {
 	for b.Loop() {
 		if _, err := l.DecodeJSON(row, raw, true); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// agree fails where DecodeNext reads anything else than strict DecodeJSON.
+func agree(t *testing.T, l *bundle.Layout, raw []byte) (quick bool) {
+	t.Helper()
+	next, row := make([]float64, l.Cols()), make([]float64, l.Cols())
+	x, n, ok := l.DecodeNext(next, raw)
+	if !ok {
+		return false
+	}
+	want, err := l.DecodeJSON(row, raw[:n], true)
+	if err != nil {
+		t.Fatalf("%q was read although %v", raw[:n], err)
+	}
+	for j := range row {
+		if math.Float64bits(next[j]) != math.Float64bits(row[j]) {
+			t.Fatalf("%q: column %d is %v, want %v", raw[:n], j, next[j], row[j])
+		}
+	}
+	if got, want := fmt.Sprintf("%#v", x), fmt.Sprintf("%#v", want); got != want {
+		t.Fatalf("%q: extras %s, want %s", raw[:n], got, want)
+	}
+	return true
+}
+
+// The quick way takes what callers send, and leaves to DecodeJSON what breaks a
+// rule.
+func TestDecodeNext(t *testing.T) {
+	t.Parallel()
+	l := layout(t)
+	for _, raw := range []string{
+		`{"Income":129}`,
+		`{"application":"x","Income":129,"Job":"fixed","Records":"1","employed_since":"1970-01-01T00:00:01Z","Owner":"true","Ratio":-0.5,"Age":41} and what follows`,
+		" {\t\"Ratio\" : 1E2 ,\r\n\"Income\":0.0 } ",
+		`{"\u0049ncome":1,"J\u006fb":"pirate","applied_at":"2024-03-01","Age":3,"Owner":null}`,
+		`{"Status":"good","Income":-0}`,
+	} {
+		if !agree(t, l, []byte(raw)) {
+			t.Errorf("%s is not read", raw)
+		}
+	}
+	for _, raw := range []string{
+		``, `{`, `[]`, `{}`, `{"Income":1`, `{"Income":1,}`, `{"Income":1 "Age":2}`, `{"Income" 1}`, `{"Income":01}`, `{"Income":1.}`, `{"Income":.1}`, `{"Income":-}`,
+		`{"Income":1,"Income":1}`, `{"Income":null}`, `{"Income":"1"}`, `{"Income":-1}`, `{"Income":1e999}`, `{"Income":1,"new":1}`, `{"Income":1,"Job":7}`,
+		`{"Income":1,"notes":[]}`, "{\"Income\":1,\"Job\":\"\xff\"}", `{"Income":1,"Job":"\ud800"}`, `{Income:1}`, `{"Income":+1}`, `{"Income":NaN}`,
+	} {
+		if agree(t, l, []byte(raw)) {
+			t.Errorf("%s is read", raw)
+		}
+	}
+}
+
+// A number has the bits of strconv.ParseFloat, however many digits it has.
+func TestDecodeNextReadsNumbersToTheBit(t *testing.T) {
+	t.Parallel()
+	l, err := bundle.NewLayout(&data.Contract{Fields: []data.Field{{Name: "x", Kind: data.Number, Role: data.Feature}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rng := rand.New(rand.NewPCG(3, 4))
+	digits := func(n int) string {
+		b := make([]byte, n)
+		for i := range b {
+			b[i] = byte('0' + rng.IntN(10))
+		}
+		return string(b)
+	}
+	for range 20_000 {
+		text := strings.TrimLeft(digits(1+rng.IntN(12)), "0")
+		text = []string{"", "-"}[rng.IntN(2)] + cmp.Or(text, "0")
+		if rng.IntN(4) > 0 {
+			text += "." + digits(1+rng.IntN(20))
+		}
+		if rng.IntN(8) == 0 {
+			text += "e" + strconv.Itoa(rng.IntN(40)-20)
+		}
+		row := make([]float64, 1)
+		if _, _, ok := l.DecodeNext(row, []byte(`{"x":`+text+`}`)); !ok {
+			t.Fatalf("%s is not read", text)
+		}
+		if want, _ := strconv.ParseFloat(text, 64); math.Float64bits(row[0]) != math.Float64bits(want) {
+			t.Fatalf("%s is read as %v, want %v", text, row[0], want)
 		}
 	}
 }

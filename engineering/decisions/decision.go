@@ -24,6 +24,10 @@ type Decision struct {
 	Score    float64         `json:"score"`              // kept bit for bit
 	Decision string          `json:"decision,omitempty"` // one of the bundle's two labels; "" for regression
 	Reasons  []bundle.Reason `json:"reasons,omitempty"`
+
+	// Checked says that Inputs is known to be a JSON object, as what
+	// [bundle.Layout] decoded is, so that [Log.Append] need not read it again. It is not kept.
+	Checked bool `json:"-"`
 }
 
 // Outcome is what turned out to be true about a decision.
@@ -75,7 +79,7 @@ func (d *Decision) check() error {
 		return fmt.Errorf("decision %q names no project", d.ID)
 	case len(d.Reasons) > maxReasons:
 		return fmt.Errorf("decision %q has %d reasons; at most %d can be logged", d.ID, len(d.Reasons), maxReasons)
-	case len(d.Inputs) > 0 && (d.Inputs[0] != '{' || !json.Valid(d.Inputs)):
+	case !d.Checked && len(d.Inputs) > 0 && (d.Inputs[0] != '{' || !json.Valid(d.Inputs)):
 		return fmt.Errorf("decision %q: inputs are not a JSON object", d.ID)
 	}
 	return nil

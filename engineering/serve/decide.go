@@ -42,10 +42,16 @@ func decodeRows(m *Model, raw []json.RawMessage, strict bool) (bundle.Rows, []in
 	return rows, inputs, nil
 }
 
+// request is what a caller says about all rows of a request.
+type request struct {
+	id     string
+	silent bool // no reasons: the decisions are logged without them
+}
+
 // decide is the scoring core: it scores encoded rows, finds the reasons, and
 // logs all of it. When it returns without an error the decisions are in the
 // log. The answers are what the model said, in the order of the rows.
-func (s *Server) decide(ctx context.Context, m *Model, rows bundle.Rows, inputs []input, requestID string) ([]decisions.Decision, []bundle.Answer, error) {
+func (s *Server) decide(ctx context.Context, m *Model, rows bundle.Rows, inputs []input, req request) ([]decisions.Decision, []bundle.Answer, error) {
 	b := m.Bundle
 	var answers []bundle.Answer
 	if rows.N == 1 {
@@ -56,7 +62,7 @@ func (s *Server) decide(ctx context.Context, m *Model, rows bundle.Rows, inputs 
 	if err := finite(answers); err != nil {
 		return nil, nil, err
 	}
-	now, key := s.opt.Now(), idField(b)
+	now, key := s.opt.Now(), m.serving.key
 	ds := make([]decisions.Decision, rows.N)
 	for i := range ds {
 		// Reasons cost the most: a caller who left stops them.
@@ -64,11 +70,13 @@ func (s *Server) decide(ctx context.Context, m *Model, rows bundle.Rows, inputs 
 			return nil, nil, ctx.Err()
 		}
 		d := decisions.Decision{
-			ID: s.opt.Log.NewID(now), Time: now, Project: m.Project, Bundle: b.ID(), Model: m.Version, RequestID: requestID,
-			Inputs: inputs[i].raw, Margin: answers[i].Margin, Score: answers[i].Score, Decision: answers[i].Decision,
-			Reasons: reasons(b, rows.Row(i), answers[i].Decision),
+			ID: s.opt.Log.NewID(now), Time: now, Project: m.Project, Bundle: b.ID(), Model: m.Version, RequestID: req.id,
+			Inputs: inputs[i].raw, Checked: true, Margin: answers[i].Margin, Score: answers[i].Score, Decision: answers[i].Decision,
 		}
-		inputs[i].extras.Restore(b.Layout(), d.Reasons)
+		if !req.silent {
+			d.Reasons = reasons(b, rows.Row(i), answers[i].Decision)
+			inputs[i].extras.Restore(b.Layout(), d.Reasons)
+		}
 		if key != "" {
 			d.Key, _ = inputs[i].extras.Value(key).(string)
 		}
@@ -81,7 +89,7 @@ func (s *Server) decide(ctx context.Context, m *Model, rows bundle.Rows, inputs 
 		s.metrics.logErrors.Inc()
 		return nil, nil, refuseLog(err)
 	}
-	s.metrics.decided(m.Project, ds)
+	m.serving.decided(ds)
 	if s.opt.Decided != nil {
 		s.opt.Decided(*m, ds, rows)
 	}
@@ -124,6 +132,9 @@ func classScores(b *bundle.Bundle, scores []float64) map[string]float64 {
 // reason to lend. Never nil.
 func reasons(b *bundle.Bundle, row []float64, decision string) []bundle.Reason {
 	most, texts := b.Manifest.Reasons, b.Manifest.Texts
+	if most <= 0 {
+		return []bundle.Reason{}
+	}
 	var out []bundle.Reason
 	if b.Manifest.Task == bundle.Regression {
 		out = append(b.Reasons(row, most, true, texts), b.Reasons(row, most, false, texts)...)
@@ -141,6 +152,22 @@ func reasons(b *bundle.Bundle, row []float64, decision string) []bundle.Reason {
 		out = b.Reasons(row, most, positive, texts)
 	}
 	return slices.DeleteFunc(out, func(r bundle.Reason) bool { return math.IsInf(r.Contribution, 0) })
+}
+
+// reasonsOf finds the reasons of a decision that was logged without.
+func (s *Server) reasonsOf(d decisions.Decision) ([]bundle.Reason, error) {
+	b, err := s.bundleOf(d)
+	if err != nil {
+		return nil, err
+	}
+	row := make([]float64, b.Layout().Cols())
+	extras, err := b.Layout().DecodeJSON(row, d.Inputs, false)
+	if err != nil {
+		return nil, err
+	}
+	out := reasons(b, row, d.Decision)
+	extras.Restore(b.Layout(), out)
+	return out, nil
 }
 
 // idField returns the name of the contract's id column, or "".

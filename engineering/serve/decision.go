@@ -38,6 +38,11 @@ func (s *Server) decision(r *http.Request) (any, error) {
 		if out.Replay, err = s.replay(d); err != nil {
 			return nil, err
 		}
+		if len(d.Reasons) == 0 && out.Replay.Equal {
+			if out.Reasons, err = s.reasonsOf(d); err != nil {
+				return nil, err
+			}
+		}
 	}
 	return out, nil
 }

@@ -24,6 +24,9 @@
 //	log         Append returns: the decisions are kept
 //	answer
 //
+// Score requests that are plainly written, which nearly all are, pass frame and contract
+// in one pass (quickScore); of all others the strict reader has the last word.
+//
 // It is answered by the model that was there when it began: [Server.Swap]
 // replaces an immutable snapshot and never waits. It is all or nothing: if one
 // row breaks the contract, or the log cannot be written, no row is answered.

@@ -13,11 +13,13 @@ import (
 )
 
 // FuzzScoreRequest sends any body to every route that takes one. None may end
-// in a failure of the server's, every answer is JSON, and a scored row has the
-// score that the bundle gives to what package encoding/json reads.
+// in a failure of the server's, every answer is JSON, a scored row has the
+// score that the bundle gives to what package encoding/json reads, and what the
+// quick reader takes the strict one reads likewise.
 func FuzzScoreRequest(f *testing.F) {
 	for _, body := range []string{
 		`{"rows":[` + applicant + `],"request_id":"r"}`,
+		`{"reasons":false,"rows":[` + applicant + ` , {"Records":"no","Income":-0.5e1}],"request_id":"r"}`, `{"rows":[{"Income":1,"Records":"no","notes":[1]}],"reasons":true}`,
 		`{"rows":[{"Income":8e1,"Records":"n\u006f"},{"Income":1000,"Job":null,"Records":"\ud83d\ude00"}]}`,
 		` { "rows" : [ { "Income" : 0.5 , "Records" : "a\\\"]},b" } ] } `,
 		`{"rows":[],"rows":[]}`, `{"rows":[{}]}`, `{"Rows":[{}]}`, `[]`, `{}`, `"`, `{"rows":[[[[[[`, "\xff", `{"":{"":[]}}`, `{"rows":[-0,1e9,true,null]}`,
@@ -37,6 +39,9 @@ func FuzzScoreRequest(f *testing.F) {
 			if a := ask(t, h, "POST", path, string(body), "Content-Type", "application/json"); a.status >= 500 || !json.Valid([]byte(a.body)) {
 				t.Fatalf("%s: %d %s", path, a.status, a.body)
 			}
+		}
+		if _, difference := serve.CompareReaders(b, body, 10_000); difference != "" {
+			t.Fatalf("the quick reader takes %q: %s", body, difference)
 		}
 		a := ask(t, h, "POST", "/v1/score/credit", string(body), "Content-Type", "application/json")
 		if a.status != 200 {

@@ -25,7 +25,7 @@ func (s *Server) Guard(bound net.Addr, next http.Handler) http.Handler {
 		switch r.Method {
 		case http.MethodGet, http.MethodHead, http.MethodOptions:
 		default:
-			if !sameOrigin(r.Header, schemeOf(r)+host) {
+			if !sameOrigin(r, host) {
 				s.fail(w, r, refuse(http.StatusForbidden, "origin", "requests that change something must come from this server's own pages or from a program"))
 				return
 			}
@@ -62,16 +62,17 @@ func schemeOf(r *http.Request) string {
 	return "http://"
 }
 
-// sameOrigin reports whether a request comes from a page of this origin or, as
+// sameOrigin reports whether a request comes from a page of this host or, as
 // browsers always send one of these headers, from no browser at all.
-func sameOrigin(h http.Header, own string) bool {
+func sameOrigin(r *http.Request, host string) bool {
+	h := r.Header
 	for _, site := range h.Values("Sec-Fetch-Site") {
 		if site != "same-origin" {
 			return false
 		}
 	}
 	for _, origin := range h.Values("Origin") {
-		if origin != own {
+		if origin != schemeOf(r)+host {
 			return false
 		}
 	}

@@ -104,7 +104,7 @@ func (s *Server) decideRaw(ctx context.Context, m *Model, raw []json.RawMessage,
 	if err != nil {
 		return nil, nil, err
 	}
-	return s.decide(ctx, m, rows, inputs, requestID)
+	return s.decide(ctx, m, rows, inputs, request{id: requestID})
 }
 
 // refuseForm refuses a body whose rows could not be found.

@@ -1,8 +1,11 @@
 package serve
 
 import (
+	"maps"
 	"net/http"
 	"strconv"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -26,6 +29,7 @@ type metrics struct {
 	logErrors prometheus.Counter
 	swaps     *prometheus.CounterVec
 	model     *prometheus.GaugeVec
+	routes    atomic.Pointer[map[string]*routeMetrics] // never changed, only replaced
 }
 
 func newMetrics() *metrics {
@@ -51,6 +55,7 @@ func newMetrics() *metrics {
 		model: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "tandem_model_info", Help: "The model that answers: 1 by project, version and bundle id."}, []string{"project", "version", "bundle"}),
 	}
+	m.routes.Store(&map[string]*routeMetrics{})
 	m.registry.MustRegister(m.requests, m.seconds, m.inFlight, m.rows, m.decisions, m.outcomes, m.logErrors, m.swaps, m.model,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
@@ -62,16 +67,69 @@ func (m *metrics) handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4})
 }
 
-func (m *metrics) request(route string, status int, took time.Duration) {
-	m.requests.WithLabelValues(route, strconv.Itoa(status)).Inc()
-	m.seconds.WithLabelValues(route).Observe(took.Seconds())
+// routeMetrics are those of one route. Looking a series up by its labels costs
+// as much as adding to it, so it is done once.
+type routeMetrics struct {
+	ok      func() prometheus.Counter // requests with status 200
+	seconds prometheus.Observer
 }
 
-func (m *metrics) decided(project string, ds []decisions.Decision) {
-	m.rows.WithLabelValues(project).Add(float64(len(ds)))
+func (m *metrics) request(route string, status int, took time.Duration) {
+	r := (*m.routes.Load())[route]
+	if r == nil {
+		r = m.newRoute(route)
+	}
+	if status == http.StatusOK {
+		r.ok().Inc()
+	} else {
+		m.requests.WithLabelValues(route, strconv.Itoa(status)).Inc()
+	}
+	r.seconds.Observe(took.Seconds())
+}
+
+func (m *metrics) newRoute(route string) *routeMetrics {
+	r := &routeMetrics{
+		ok:      sync.OnceValue(func() prometheus.Counter { return m.requests.WithLabelValues(route, "200") }),
+		seconds: m.seconds.WithLabelValues(route),
+	}
+	for {
+		was := m.routes.Load()
+		next := maps.Clone(*was)
+		next[route] = r // that of another goroutine counts the same series
+		if m.routes.CompareAndSwap(was, &next) {
+			return r
+		}
+	}
+}
+
+// serving is what a model needs for every request, looked up when it is put
+// into service.
+type serving struct {
+	key       string // the contract's id column, or ""
+	rows      func() prometheus.Counter
+	decisions map[string]func() prometheus.Counter // by class
+}
+
+func (m *metrics) serving(model Model) *serving {
+	out := &serving{
+		key:       idField(model.Bundle),
+		rows:      sync.OnceValue(func() prometheus.Counter { return m.rows.WithLabelValues(model.Project) }),
+		decisions: make(map[string]func() prometheus.Counter),
+	}
+	d := &model.Bundle.Decision
+	for _, class := range append([]string{d.Positive, d.Negative}, d.Classes...) {
+		if class != "" {
+			out.decisions[class] = sync.OnceValue(func() prometheus.Counter { return m.decisions.WithLabelValues(model.Project, class) })
+		}
+	}
+	return out
+}
+
+func (v *serving) decided(ds []decisions.Decision) {
+	v.rows().Add(float64(len(ds)))
 	for i := range ds {
-		if ds[i].Decision != "" {
-			m.decisions.WithLabelValues(project, ds[i].Decision).Inc()
+		if count := v.decisions[ds[i].Decision]; count != nil {
+			count().Inc()
 		}
 	}
 }

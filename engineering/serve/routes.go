@@ -25,11 +25,12 @@ type route struct {
 
 func (s *Server) table() []route {
 	own := door{fail: s.fail, takes: onlyJSON, json: true}
+	scores := door{fail: s.fail, takes: onlyJSON} // score checks the body while it reads it
 	kserve := door{fail: s.failText, takes: onlyJSON, json: true, compressed: true}
 	infer := door{fail: s.failText, takes: noForm, compressed: true}
 	lines := door{fail: s.failMLflow, takes: anyLines}
 	routes := []route{
-		{http.MethodPost, "/v1/score/{project}", s.post(own, s.score), keys.Score},
+		{http.MethodPost, "/v1/score/{project}", s.post(scores, s.score), keys.Score},
 		{http.MethodPost, "/v1/outcomes/{project}", s.post(own, s.outcomes), keys.Operate},
 		{http.MethodGet, "/v1/decisions/{id}", s.get(own, s.decision), keys.Read},
 		{http.MethodPost, "/invocations", s.post(lines, s.invocations), keys.Score},
@@ -124,7 +125,7 @@ func (s *Server) only(methods map[string]http.Handler) http.Handler {
 // get answers with what h returns.
 func (s *Server) get(d door, h func(r *http.Request) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Cache-Control", "no-store")
+		w.Header()["Cache-Control"] = noStore
 		answer, err := h(r)
 		if err != nil {
 			d.fail(w, r, err)
@@ -138,7 +139,7 @@ func (s *Server) get(d door, h func(r *http.Request) (any, error)) http.HandlerF
 // the time allowed.
 func (s *Server) post(d door, h func(r *http.Request, body []byte) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Cache-Control", "no-store")
+		w.Header()["Cache-Control"] = noStore
 		body, err := s.body(w, r, d)
 		if err != nil {
 			d.fail(w, r, err)
@@ -193,9 +194,12 @@ func noForm(kind string) error {
 
 // body reads a request's body as the door takes it.
 func (s *Server) body(w http.ResponseWriter, r *http.Request, d door) ([]byte, error) {
-	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil {
-		kind = ""
+	kind := r.Header.Get("Content-Type")
+	if kind != "application/json" { // which needs no taking apart
+		var err error
+		if kind, _, err = mime.ParseMediaType(kind); err != nil {
+			kind = ""
+		}
 	}
 	if err := d.takes(kind); err != nil {
 		return nil, err
@@ -205,11 +209,19 @@ func (s *Server) body(w http.ResponseWriter, r *http.Request, d door) ([]byte, e
 		return nil, err
 	}
 	if d.json {
-		if err := checkJSON(b); err != nil {
-			return nil, refuse(http.StatusBadRequest, "json", "the body "+err.Error())
+		if err := checkBody(b); err != nil {
+			return nil, err
 		}
 	}
 	return b, nil
+}
+
+// checkBody refuses a body that is not one JSON value.
+func checkBody(b []byte) error {
+	if err := checkJSON(b); err != nil {
+		return refuse(http.StatusBadRequest, "json", "the body "+err.Error())
+	}
+	return nil
 }
 
 // bytes reads a request's body. What a compressed one unpacks to is bounded as
@@ -236,7 +248,7 @@ func (s *Server) bytes(w http.ResponseWriter, r *http.Request, compressed bool) 
 		}
 		body = io.LimitReader(plain, most+1)
 	}
-	b, err := io.ReadAll(body)
+	b, err := readAll(body, r.ContentLength)
 	var big *http.MaxBytesError
 	switch {
 	case errors.As(err, &big) || int64(len(b)) > most:
@@ -247,6 +259,28 @@ func (s *Server) bytes(w http.ResponseWriter, r *http.Request, compressed bool) 
 		return nil, refuse(http.StatusBadRequest, "body", "the body could not be read to its end in time")
 	}
 	return b, nil
+}
+
+// readAll is io.ReadAll for a body of a declared length. What is declared is
+// believed up to a bound, so that a caller who sends nothing costs little.
+func readAll(r io.Reader, length int64) ([]byte, error) {
+	if length < 0 || length > 64<<10 {
+		return io.ReadAll(r)
+	}
+	b := make([]byte, 0, length+1) // one more, in which the end is found
+	for {
+		n, err := r.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		switch {
+		case err == io.EOF:
+			return b, nil
+		case err != nil:
+			return b, err
+		case len(b) == cap(b):
+			rest, err := io.ReadAll(r)
+			return append(b, rest...), err
+		}
+	}
 }
 
 // unpack undoes a coding. HTTP's deflate is zlib's format.
@@ -262,6 +296,17 @@ func unpack(coding string, r io.Reader) (io.Reader, error) {
 // and for programs that have a server of their own.
 func (s *Server) Handler() http.Handler { return s.outer(s.routes) }
 
+// The values of headers that nearly every answer has, made once. Nobody
+// changes them: http.Header replaces values, and to add to these would copy.
+var (
+	noStore    = []string{"no-store"}
+	noSniff    = []string{"nosniff"}
+	noReferrer = []string{"no-referrer"}
+	deny       = []string{"DENY"}
+	sameSite   = []string{"same-origin"}
+	typeJSON   = []string{"application/json"}
+)
+
 // outer counts requests, sets the headers that every answer carries, and turns
 // a panic into a 500, so that the process lives.
 func (s *Server) outer(next http.Handler) http.Handler {
@@ -269,10 +314,10 @@ func (s *Server) outer(next http.Handler) http.Handler {
 		start := time.Now()
 		w := &recorder{ResponseWriter: plain}
 		h := w.Header()
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("X-Frame-Options", "DENY")
-		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h["X-Content-Type-Options"] = noSniff
+		h["Referrer-Policy"] = noReferrer
+		h["X-Frame-Options"] = deny
+		h["Cross-Origin-Resource-Policy"] = sameSite
 		s.metrics.inFlight.Inc()
 		defer func() {
 			p := recover()

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -13,8 +14,9 @@ import (
 
 // scoreRequest is the body of POST /v1/score/{project}.
 type scoreRequest struct {
-	rows []json.RawMessage
-	id   string
+	rows   []json.RawMessage
+	id     string
+	silent bool // no reasons are asked for
 }
 
 // scoreAnswer is its answer; results stand in the order of the rows.
@@ -29,37 +31,64 @@ type result struct {
 	Score    float64            `json:"score"`
 	Decision string             `json:"decision,omitempty"`
 	Scores   map[string]float64 `json:"scores,omitempty"` // of several classes
-	Reasons  []bundle.Reason    `json:"reasons"`
+	Reasons  []bundle.Reason    `json:"reasons,omitzero"` // not nil if they were asked for
 }
 
 func (s *Server) score(r *http.Request, body []byte) (any, error) {
-	m, err := s.model(r.PathValue("project"))
+	m, lost := s.model(r.PathValue("project"))
+	var req scoreRequest
+	var rows bundle.Rows
+	var inputs []input
+	quick := false
+	if lost == nil {
+		req, rows, inputs, quick = quickScore(m, body, s.opt.Limits.Rows)
+	}
+	if !quick {
+		if err := checkBody(body); err != nil {
+			return nil, err
+		}
+		if lost != nil {
+			return nil, lost
+		}
+		strict, err := decodeScore(body, s.opt.Limits.Rows)
+		if err != nil {
+			return nil, err
+		}
+		if rows, inputs, err = decodeRows(m, strict.rows, true); err != nil {
+			return nil, err
+		}
+		req = *strict
+	}
+	ds, answers, err := s.decide(r.Context(), m, rows, inputs, request{id: req.id, silent: req.silent})
 	if err != nil {
 		return nil, err
 	}
-	req, err := decodeScore(body, s.opt.Limits.Rows)
-	if err != nil {
-		return nil, err
-	}
-	rows, inputs, err := decodeRows(m, req.rows, true)
-	if err != nil {
-		return nil, err
-	}
-	ds, answers, err := s.decide(r.Context(), m, rows, inputs, req.id)
-	if err != nil {
-		return nil, err
-	}
-	out := scoreAnswer{Results: make([]result, len(ds)), Model: m.Version, Bundle: m.Bundle.ID()}
-	for i, d := range ds {
+	out := &scoreAnswer{Results: make([]result, len(ds)), Model: m.Version, Bundle: m.Bundle.ID()}
+	for i := range ds {
+		d := &ds[i]
 		out.Results[i] = result{d.ID, d.Score, d.Decision, classScores(m.Bundle, answers[i].Scores), d.Reasons}
 	}
 	return out, nil
 }
 
+// write answers in a buffer that is used again, but for large ones.
+func (a *scoreAnswer) write(w http.ResponseWriter) {
+	b := buffers.Get().(*[]byte)
+	*b = append(a.appendTo((*b)[:0]), '\n')
+	w.Header()["Content-Type"] = typeJSON
+	w.WriteHeader(http.StatusOK)
+	w.Write(*b) // the client may be gone; nothing is left to do then
+	if cap(*b) <= 64<<10 {
+		buffers.Put(b)
+	}
+}
+
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
 // decodeScore reads the frame of a score request; the rows stay raw and alias
 // the body.
 func decodeScore(body []byte, most int) (*scoreRequest, error) {
-	form, err := object(body, "rows", "request_id")
+	form, err := object(body, "rows", "request_id", "reasons")
 	if err != nil {
 		return nil, refuse(http.StatusBadRequest, "json", `the body must be {"rows": [{"column": value, ...}, ...], "request_id": "..."}: `+frameError(err))
 	}
@@ -79,6 +108,15 @@ func decodeScore(body []byte, most int) (*scoreRequest, error) {
 		var ok bool
 		if req.id, ok = text(raw); !ok || !printable(req.id, 128) {
 			return nil, refuse(http.StatusBadRequest, "request_id", `"request_id" must be a string of at most 128 printable characters`)
+		}
+	}
+	if raw := form["reasons"]; !absent(raw) {
+		switch string(raw) {
+		case "true":
+		case "false":
+			req.silent = true
+		default:
+			return nil, refuse(http.StatusBadRequest, "reasons", `"reasons" must be true or false`)
 		}
 	}
 	return &req, nil

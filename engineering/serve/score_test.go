@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"math"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -78,6 +80,102 @@ func TestScore(t *testing.T) {
 	}
 }
 
+// A caller who asks for no reasons gets none, and none are logged; everything
+// else is, and the replay has them.
+func TestScoreWithoutReasons(t *testing.T) {
+	t.Parallel()
+	log := openLog(t)
+	h := newServer(t, serve.Options{Log: log}).Handler()
+	want := score(t, h, applicant)
+	for _, body := range []string{
+		`{"rows":[` + applicant + `],"request_id":"r 1","reasons":false}`,
+		`{"reasons" : false, "request_id":"\u0072 1", "rows":[` + applicant + `]}`, // the strict reader's
+	} {
+		a := ask(t, h, "POST", "/v1/score/credit", body)
+		got := read[scored](t, a, 200)
+		if strings.Contains(a.body, "reasons") || len(got.Results) != 1 || got.Results[0].Score != want.Results[0].Score || got.Results[0].Decision != "bad" {
+			t.Errorf("%s: got %s", body, a.body)
+		}
+		d, _, err := log.Get(got.Results[0].ID)
+		if err != nil || len(d.Reasons) != 0 || string(d.Inputs) != applicant || d.Key != "4711" || d.RequestID != "r 1" || d.Score != want.Results[0].Score {
+			t.Errorf("logged: %+v, %v", d, err)
+		}
+		a = ask(t, h, "GET", "/v1/decisions/"+d.ID+"?replay=true", "")
+		replay := read[struct {
+			Replay  struct{ Equal bool }
+			Reasons []reason
+		}](t, a, 200)
+		if !replay.Replay.Equal || fmt.Sprint(replay.Reasons) != fmt.Sprint(want.Results[0].Reasons) {
+			t.Errorf("replay: %s, want %v", a.body, want.Results[0].Reasons)
+		}
+	}
+	if a := ask(t, h, "POST", "/v1/score/credit", `{"rows":[`+applicant+`],"reasons":true}`); fmt.Sprint(read[scored](t, a, 200).Results[0].Reasons) != fmt.Sprint(want.Results[0].Reasons) {
+		t.Errorf("reasons: true gives %s", a.body)
+	}
+}
+
+// Usual requests are read in one pass, and read likewise as by the strict
+// reader.
+func TestQuickReader(t *testing.T) {
+	t.Parallel()
+	b := lender(t, 0)
+	for _, tt := range []struct {
+		body string
+		most int
+		want bool
+	}{
+		{`{"rows":[` + applicant + `]}`, 10, true},
+		{`{"rows":[` + strings.Join(rowsOf(7), " ,\n") + `],"request_id":"web-17","reasons":true}`, 7, true},
+		{" {\t\"reasons\" : false , \"rows\" : [ " + applicant + " ] } \n", 10, true},
+		{`{"rows":[` + strings.Join(rowsOf(7), ",") + `]}`, 6, false},
+		{`{"rows":[` + applicant + `],"request_id":"\u00e4"}`, 10, false},
+		{`{"rows":[` + applicant + `],"request_id":"` + strings.Repeat("a", 129) + `"}`, 10, false},
+		{`{"rows":[{"Income":1,"Records":"no","notes":{}}]}`, 10, false},
+		{`{"rows":[` + applicant + `]} x`, 10, false},
+		{`{"rows":[` + applicant + `],}`, 10, false},
+		{`{"rows":[` + applicant + `,]}`, 10, false},
+		{`{"rows":[` + applicant + `]`, 10, false},
+		{`{"rows":[` + applicant + `],"reasons":falsey}`, 10, false},
+		{`{"rows":[` + applicant + `],"rows":[` + applicant + `]}`, 10, false},
+		{`{"request_id":"r"}`, 10, false},
+		{`{"rows":`, 10, false}, {`{"rows"`, 10, false}, {`{"request_id":"r`, 10, false}, {`{"reasons":`, 10, false}, {`{`, 10, false}, {``, 10, false}, {`{"rows":[`, 10, false},
+	} {
+		if quick, difference := serve.CompareReaders(b, []byte(tt.body), tt.most); quick != tt.want || difference != "" {
+			t.Errorf("%s: quick %v, want %v; %s", tt.body, quick, tt.want, difference)
+		}
+	}
+}
+
+// What a usual request allocates on the way from the routes to the log and
+// back is bounded: when this was written 26 pieces, half of them the log's and
+// the deadline's.
+func TestScoreAllocatesLittle(t *testing.T) {
+	h := newServer(t, serve.Options{}).Handler()
+	const body = `{"rows":[{"Income":80,"Job":"fixed","Records":"yes"}],"reasons":false}`
+	r := httptest.NewRequest("POST", "/v1/score/credit", nil)
+	r.Header.Set("Content-Type", "application/json")
+	r.ContentLength = int64(len(body))
+	w := &discarded{header: make(http.Header)}
+	n := testing.AllocsPerRun(200, func() {
+		r.Body = io.NopCloser(strings.NewReader(body))
+		clear(w.header)
+		h.ServeHTTP(w, r)
+	})
+	if w.status != 200 || n > 40 {
+		t.Errorf("status %d, %v allocations", w.status, n)
+	}
+}
+
+// discarded is an answer that nobody reads.
+type discarded struct {
+	header http.Header
+	status int
+}
+
+func (w *discarded) Header() http.Header         { return w.header }
+func (w *discarded) Write(b []byte) (int, error) { return len(b), nil }
+func (w *discarded) WriteHeader(status int)      { w.status = status }
+
 // The figure that is answered, logged and computed by the bundle is one.
 func TestScoresAreTheBundlesBits(t *testing.T) {
 	t.Parallel()
@@ -141,6 +239,8 @@ func TestScoreRefusals(t *testing.T) {
 		{"long request id", `{"rows":[` + row + `],"request_id":"` + long + `"}`, 400, "request_id", "128 printable"},
 		{"request id with a line", `{"rows":[` + row + `],"request_id":"a\nb"}`, 400, "request_id", "128 printable"},
 		{"request id of another kind", `{"rows":[` + row + `],"request_id":7}`, 400, "request_id", "must be a string"},
+		{"reasons of another kind", `{"rows":[` + row + `],"reasons":"no"}`, 400, "reasons", "must be true or false"},
+		{"repeated reasons", `{"rows":[` + row + `],"reasons":false,"reasons":false}`, 400, "json", `field "reasons" occurs twice`},
 		{"row of another kind", `{"rows":[7]}`, 400, "contract", "row 0 is not a JSON object"},
 		{"null row", `{"rows":[` + row + `,null]}`, 400, "contract", "row 1 is not a JSON object"},
 		{"unknown field", `{"rows":[{"Income":80,"Records":"no","Incme":1}]}`, 400, "contract", `row 0: field "Incme" is not a field of this model`},

@@ -22,6 +22,8 @@ type Model struct {
 	Project string         // its name in the routes; one path segment
 	Version string         // the registry's version, or ""
 	Bundle  *bundle.Bundle // required; made by bundle.New, Open or Decode
+
+	serving *serving // set by Swap
 }
 
 // Log is where decisions and outcomes are kept; *decisions.Log is one, and its
@@ -151,6 +153,7 @@ func (s *Server) Swap(m Model) {
 	}
 	s.swapping.Lock()
 	defer s.swapping.Unlock()
+	m.serving = s.metrics.serving(m)
 	next := maps.Clone(*s.models.Load())
 	next[m.Project] = &m
 	s.models.Store(&next)

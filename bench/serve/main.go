@@ -1,0 +1,398 @@
+// Command serve measures what scoring over HTTP costs beside an empty handler
+// of package net/http: requests of one row, as a JSON object, on 1 and on 32
+// connections, with and without reasons, with the decision log on (durability
+// os). Every server is a process of its own, as in production; they and the
+// load share this machine's processors. The servers take turns, round after
+// round, so that what else the machine does meets all of them; of the rounds
+// the median is shown.
+//
+//	go run ./bench/serve [-bundle FILE.tandem] [-rounds 3] [-for 2s] [-beside NAME=URL]
+//
+// Without a bundle the model is a random forest of 500 trees of 31 leaves that
+// reads 30 numbers. The rows that are asked for are the bundle's test rows.
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"math"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"os/signal"
+	"runtime"
+	"runtime/pprof"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/tandem-ml/tandem/bundle"
+	"github.com/tandem-ml/tandem/bundle/step"
+	"github.com/tandem-ml/tandem/bundle/tree/treetest"
+	"github.com/tandem-ml/tandem/data"
+	"github.com/tandem-ml/tandem/engineering/decisions"
+	"github.com/tandem-ml/tandem/engineering/serve"
+)
+
+func main() {
+	var (
+		file    = flag.String("bundle", "", "the bundle to serve; none: a random forest of 500 trees")
+		rounds  = flag.Int("rounds", 3, "how often the servers take turns")
+		length  = flag.Duration("for", 2*time.Second, "how long a turn is")
+		beside  = flag.String("beside", "", "NAME=URL of a further server, which is sent the same requests")
+		child   = flag.String("child", "", "be a server: empty or tandem (the program calls itself so)")
+		only    = flag.String("only", "", "measure the server of this name only, for a profile")
+		profile = flag.String("profile", "", "write the CPU profile of the scoring server to this file")
+	)
+	flag.Parse()
+	var err error
+	if *child != "" {
+		err = beServer(*child, *file, *profile)
+	} else {
+		err = measure(*file, *profile, *beside, *only, *rounds, *length)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench/serve:", err)
+		os.Exit(1)
+	}
+}
+
+// model returns the bundle to measure.
+func model(file string) (*bundle.Bundle, error) {
+	if file != "" {
+		return bundle.Open(file)
+	}
+	const columns = 30
+	rng := rand.New(rand.NewPCG(1, 2))
+	var c data.Contract
+	var plan step.Plan
+	for j := range columns {
+		name := fmt.Sprintf("column_%d", j)
+		c.Fields = append(c.Fields, data.Field{Name: name, Kind: data.Number, Role: data.Feature})
+		plan = append(plan, step.Feature{Name: name, Input: j, Op: step.Number})
+	}
+	c.Fields = append(c.Fields, data.Field{Name: "outcome", Kind: data.Category, Role: data.Target, Categories: []string{"bad", "good"}})
+	m, err := bundle.NewModel(bundle.Model{
+		Contract: c, Members: []bundle.Member{{Learner: "gbdt", Weight: 0.01, Plan: plan, Trees: treetest.Random(rng, make([]int, columns), 500, 31)}},
+		Calibration: bundle.Calibration{Method: "sigmoid", A: 1},
+		Decision:    bundle.Decision{Positive: "bad", Negative: "good", Threshold: 0.5},
+	})
+	if err != nil {
+		return nil, err
+	}
+	rows := bundle.Rows{N: 64, Cols: columns}
+	for range rows.N * columns {
+		rows.Data = append(rows.Data, float64(rng.IntN(50_000)-25_000)/10_000)
+	}
+	return bundle.New(bundle.Bundle{
+		Manifest: bundle.Manifest{Producer: "bench", Name: "bench", Task: bundle.Binary, Target: "outcome", Reasons: 4},
+		Model:    *m, Tests: m.TestRows(rows),
+	})
+}
+
+// beServer answers until it is told to stop. The first line of its output is
+// its address.
+func beServer(kind, file, profile string) error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	l, err := serve.Listen("127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	if kind == "empty" {
+		fmt.Println(l.Addr())
+		go http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {}))
+		<-ctx.Done()
+		return nil
+	}
+	b, err := model(file)
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "bench-serve-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	log, err := decisions.Open(dir, decisions.Options{Durability: decisions.OS})
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	s := serve.New(serve.Options{Log: log})
+	s.Swap(serve.Model{Project: "bench", Version: "1", Bundle: b})
+	if profile != "" {
+		f, err := os.Create(profile)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
+	}
+	fmt.Println(l.Addr())
+	return s.Serve(ctx, l)
+}
+
+// start runs this program again as a server and returns its address.
+func start(args ...string) (address string, stop func(), err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", nil, err
+	}
+	cmd := exec.Command(self, args...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return "", nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return "", nil, err
+	}
+	stop = func() {
+		cmd.Process.Signal(syscall.SIGTERM)
+		cmd.Wait()
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		stop()
+		return "", nil, fmt.Errorf("server %v: %w", args, err)
+	}
+	return strings.TrimSpace(line), stop, nil
+}
+
+// subject is what is measured: one kind of request to one server.
+type subject struct {
+	name, address string
+	requests      [][]byte
+	rates         map[int][]float64         // by connections: requests/s of each round
+	times         map[int][][]time.Duration // and the percentiles
+}
+
+// percentiles are shown in this order.
+var percentiles = []float64{0.5, 0.99, 0.999}
+
+func measure(file, profile, beside, only string, rounds int, length time.Duration) error {
+	b, err := model(file)
+	if err != nil {
+		return err
+	}
+	if len(b.Tests) == 0 {
+		return fmt.Errorf("the bundle has no test rows to ask for")
+	}
+	empty, stop, err := start("-child", "empty")
+	if err != nil {
+		return err
+	}
+	defer stop()
+	ours, stop, err := start("-child", "tandem", "-bundle", file, "-profile", profile)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	bodies := [2][]string{rowBodies(b, ""), rowBodies(b, `,"reasons":false`)}
+	subjects := []*subject{
+		{name: "empty net/http handler", address: empty, requests: requests(empty, "/", bodies[0])},
+		{name: "score, log", address: ours, requests: requests(ours, "/v1/score/bench", bodies[1])},
+		{name: "score, reasons, log", address: ours, requests: requests(ours, "/v1/score/bench", bodies[0])},
+	}
+	if name, address, given := strings.Cut(beside, "="); given {
+		host, path, _ := strings.Cut(strings.TrimPrefix(address, "http://"), "/")
+		subjects = append(subjects, &subject{name: name, address: host, requests: requests(host, "/"+path, bodies[0])})
+	}
+	if only != "" {
+		subjects = slices.DeleteFunc(subjects, func(s *subject) bool { return s.name != only })
+	}
+	if len(subjects) == 0 {
+		return fmt.Errorf("no server is named %q", only)
+	}
+	for _, s := range subjects {
+		s.rates, s.times = make(map[int][]float64), make(map[int][][]time.Duration)
+		if _, _, err := load(s, 4, length/4); err != nil { // warm up
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+	}
+	for range rounds {
+		for _, connections := range []int{1, 32} {
+			for _, s := range subjects {
+				rate, times, err := load(s, connections, length)
+				if err != nil {
+					return fmt.Errorf("%s: %w", s.name, err)
+				}
+				s.rates[connections] = append(s.rates[connections], rate)
+				s.times[connections] = append(s.times[connections], times)
+			}
+		}
+	}
+	fmt.Printf("%s, %d processors, %d rounds of %s, body of %d bytes\n\n", runtime.Version(), runtime.NumCPU(), rounds, length, len(bodies[0][0]))
+	scoring, explaining := alone(b)
+	fmt.Printf("The model alone, one row after the other on one processor: %.1f us to score, %.1f us to explain; that allows %.0f explained rows/s here.\n\n",
+		1e6*scoring.Seconds(), 1e6*explaining.Seconds(), float64(runtime.NumCPU())/(scoring+explaining).Seconds())
+	fmt.Println("| server | connections | requests/s, median (all) | beside the first | p50 ms | p99 ms | p99.9 ms |\n|---|--:|--:|--:|--:|--:|--:|")
+	for _, connections := range []int{1, 32} {
+		for _, s := range subjects {
+			var all []string
+			for _, r := range s.rates[connections] {
+				all = append(all, fmt.Sprintf("%.0f", r))
+			}
+			rate := median(s.rates[connections])
+			fmt.Printf("| %s | %d | %.0f (%s) | %.2f |", s.name, connections, rate, strings.Join(all, ", "), rate/median(subjects[0].rates[connections]))
+			for p := range percentiles {
+				var of []time.Duration
+				for _, times := range s.times[connections] {
+					of = append(of, times[p])
+				}
+				fmt.Printf(" %.3f |", median(of).Seconds()*1000)
+			}
+			fmt.Println()
+		}
+	}
+	return nil
+}
+
+// alone returns how long scoring a row and finding its reasons take without a
+// server.
+func alone(b *bundle.Bundle) (scoring, explaining time.Duration) {
+	each := func(do func(row []float64)) time.Duration {
+		var times []time.Duration
+		for range 5 {
+			begin, n := time.Now(), 0
+			for ; time.Since(begin) < 50*time.Millisecond; n += len(b.Tests) {
+				for _, t := range b.Tests {
+					do(t.Row)
+				}
+			}
+			times = append(times, time.Since(begin)/time.Duration(n))
+		}
+		return slices.Min(times)
+	}
+	return each(func(row []float64) { b.Score(row) }),
+		each(func(row []float64) { b.Reasons(row, b.Manifest.Reasons, true, b.Manifest.Texts) })
+}
+
+func median[T cmp.Ordered](x []T) T {
+	x = slices.Sorted(slices.Values(x))
+	return x[len(x)/2]
+}
+
+// rowBodies returns requests of one row each, the bundle's test rows with
+// numbers of six digits: test rows are made from thresholds and have seventeen,
+// which callers rarely send.
+func rowBodies(b *bundle.Bundle, more string) []string {
+	var out []string
+	for _, t := range b.Tests[:min(64, len(b.Tests))] {
+		t.Row = slices.Clone(t.Row)
+		var members []string
+		for j, f := range b.Layout().Fields() {
+			if f.Kind == data.Number {
+				t.Row[j], _ = strconv.ParseFloat(strconv.FormatFloat(t.Row[j], 'g', 6, 64), 64)
+			}
+			if value := b.Layout().FormatValue(j, t.Row[j]); value != nil && !math.IsInf(t.Row[j], 0) { // JSON has none
+				name, _ := json.Marshal(f.Name)
+				text, _ := json.Marshal(value)
+				members = append(members, string(name)+":"+string(text))
+			}
+		}
+		out = append(out, `{"rows":[{`+strings.Join(members, ",")+`}]`+more+`}`)
+	}
+	return out
+}
+
+func requests(host, path string, bodies []string) [][]byte {
+	var out [][]byte
+	for _, body := range bodies {
+		out = append(out, fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", path, host, len(body), body))
+	}
+	return out
+}
+
+// load asks a server on that many connections at once, each of which sends its
+// next request when it has the answer to the last one. The client is a plain
+// one: package net/http's would cost as much as the server.
+func load(s *subject, connections int, length time.Duration) (rate float64, times []time.Duration, err error) {
+	var mu sync.Mutex
+	var all []time.Duration
+	var wg sync.WaitGroup
+	begin := time.Now()
+	end := begin.Add(length)
+	for k := range connections {
+		wg.Go(func() {
+			mine, e := ask(s, k, end)
+			mu.Lock()
+			defer mu.Unlock()
+			all = append(all, mine...)
+			err = cmp.Or(err, e)
+		})
+	}
+	wg.Wait()
+	took := time.Since(begin)
+	if err != nil {
+		return 0, nil, err
+	}
+	slices.Sort(all)
+	for _, p := range percentiles {
+		times = append(times, all[int(p*float64(len(all)-1))])
+	}
+	return float64(len(all)) / took.Seconds(), times, nil
+}
+
+func ask(s *subject, k int, end time.Time) ([]time.Duration, error) {
+	conn, err := net.Dial("tcp", s.address)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	in := bufio.NewReader(conn)
+	var times []time.Duration
+	for now := time.Now(); now.Before(end); k++ {
+		if _, err := conn.Write(s.requests[k%len(s.requests)]); err != nil {
+			return nil, err
+		}
+		if err := readAnswer(in); err != nil {
+			return nil, err
+		}
+		then := now
+		now = time.Now()
+		times = append(times, now.Sub(then))
+	}
+	return times, nil
+}
+
+// readAnswer reads one answer, which must be 200 and say its length.
+func readAnswer(in *bufio.Reader) error {
+	length := -1
+	for i := 0; ; i++ {
+		line, err := in.ReadSlice('\n')
+		if err != nil {
+			return err
+		}
+		if i == 0 && !strings.Contains(string(line), " 200 ") {
+			rest, _ := io.ReadAll(io.LimitReader(in, int64(in.Buffered())))
+			return fmt.Errorf("answered %s%s", line, rest)
+		}
+		if rest, ok := strings.CutPrefix(string(line), "Content-Length: "); ok {
+			if length, err = strconv.Atoi(strings.TrimSpace(rest)); err != nil {
+				return err
+			}
+		}
+		if len(line) <= 2 {
+			if length < 0 {
+				return fmt.Errorf("an answer does not say its length")
+			}
+			_, err := in.Discard(length)
+			return err
+		}
+	}
+}

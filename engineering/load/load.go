@@ -253,13 +253,14 @@ func (r *run) closedLoop(ctx context.Context, c *connection, p *pacer) {
 // While others wait for theirs or are answered, the requests that are due stay in
 // the schedule, and the clock of each runs.
 func (r *run) openLoop(ctx context.Context, c *connection, p *pacer) {
+	free := time.Duration(0)
 	for {
 		k, due := r.schedule.next()
 		if due >= r.end {
 			return
 		}
 		now := r.now()
-		o := outcome{due: due, free: now}
+		o := outcome{due: due, free: free}
 		if r.stopped.Load() == 0 && due > now {
 			p.wait(due - now)
 			now = r.now()
@@ -276,7 +277,7 @@ func (r *run) openLoop(ctx context.Context, c *connection, p *pacer) {
 			r.rec.add(o)
 			continue
 		}
-		r.send(ctx, c, k, o)
+		free = r.send(ctx, c, k, o).done
 	}
 }
 

@@ -87,6 +87,8 @@ func (r *Result) Sentences() []string {
 	if n := r.Errors[kindUnsent]; n > 0 {
 		say("%s of %s requests could not be sent by the end, as all connections were busy: the server takes fewer than %s requests a second, or needs more connections.",
 			chart.Count(n), chart.Count(r.Requests), chart.Short(r.Rate))
+	} else if r.Loop == "open" && r.RequestsPerSecond < 0.95*r.Rate && !r.Interrupted {
+		say("%s requests a second were due and %s were answered: this is more than the server takes, and the longer the run, the longer the wait.", chart.Short(r.Rate), chart.Short(r.RequestsPerSecond))
 	} else if r.Waited > 0 && 10*r.Waited >= r.Requests {
 		say("%s of %s requests were due when all connections were busy, and waited for one; their latency holds that.", chart.Count(r.Waited), chart.Count(r.Requests))
 	}
@@ -122,7 +124,11 @@ func describe(t Times) string {
 func nines(x float64) string {
 	miss := 100 * math.Pow(10, -x)
 	digits := max(int(math.Ceil(x-1.99)), 0)
-	return strings.TrimSuffix(strconv.FormatFloat(100-miss, 'f', digits, 64), ".0") + "%"
+	text := strconv.FormatFloat(100-miss, 'f', digits, 64)
+	if strings.Contains(text, ".") {
+		text = strings.TrimRight(strings.TrimRight(text, "0"), ".")
+	}
+	return text + "%"
 }
 
 // over makes a line for each of several values of an interval.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"io"
 	"net/url"
@@ -93,13 +92,10 @@ func (s *shared) benchHTTP(ctx context.Context, b *benchHTTP) error {
 	if err := notOver(b.out, b.source, b.body); err != nil {
 		return err
 	}
-	var page *os.File
-	if b.out != "" { // that it cannot be written is known before the work begins
-		if page, err = os.CreateTemp(outFolder(b.out), ".load-*"); err != nil {
-			return fmt.Errorf("write %s: %w", b.out, errors.Unwrap(err))
+	if b.out != "" {
+		if err := workflow.Writable(b.out); err != nil {
+			return err
 		}
-		defer os.Remove(page.Name())
-		defer page.Close()
 	}
 	if err := b.trust(); err != nil {
 		return err
@@ -120,11 +116,8 @@ func (s *shared) benchHTTP(ctx context.Context, b *benchHTTP) error {
 	if err != nil {
 		return err
 	}
-	if page != nil {
-		if err := errors.Join(r.HTML(page), page.Chmod(0o644), page.Close()); err != nil {
-			return err
-		}
-		if err := os.Rename(page.Name(), b.out); err != nil {
+	if b.out != "" {
+		if err := workflow.WriteLoad(b.out, r); err != nil {
 			return err
 		}
 		talk.Line("wrote %s", b.out)
@@ -247,14 +240,6 @@ func (b *benchHTTP) bodies(ctx context.Context, u *url.URL, talk *workflow.Talk)
 	}
 	b.Bodies, err = load.FromTable(table, form, b.rows)
 	return err
-}
-
-// outFolder is the folder of a file.
-func outFolder(file string) string {
-	if i := strings.LastIndexByte(file, os.PathSeparator); i >= 0 {
-		return file[:i+1]
-	}
-	return "."
 }
 
 // sayLoad prints a result as lines.

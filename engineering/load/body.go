@@ -2,6 +2,7 @@ package load
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"net/url"
@@ -49,6 +50,10 @@ func (f Form) Path(model string) string {
 // It returns an error for an unknown form, for an infinite number, which JSON
 // does not have, and if the bodies would take more than 512 MB.
 func FromTable(t *data.Table, form Form, n int) (*Bodies, error) {
+	return fromTable(t, form, n, maxBodies)
+}
+
+func fromTable(t *data.Table, form Form, n, most int) (*Bodies, error) {
 	if !slices.Contains([]Form{Rows, Instances, Infer}, form) {
 		return nil, fmt.Errorf("the form %q is none of rows, instances and infer", form)
 	}
@@ -64,7 +69,7 @@ func FromTable(t *data.Table, form Form, n int) (*Bodies, error) {
 	var buf []byte
 	for from := 0; from < t.Rows(); from += n {
 		var err error
-		if buf, err = appendBody(buf[:0], t, names, form, from, n, maxBodies-size); err != nil {
+		if buf, err = appendBody(buf[:0], t, names, form, from, n, most-size); err != nil {
 			return nil, err
 		}
 		size += len(buf)
@@ -77,7 +82,7 @@ func appendBody(buf []byte, t *data.Table, names [][]byte, form Form, from, n, m
 	var err error
 	full := func() error {
 		if len(buf) > most {
-			return data.WithHint(fmt.Errorf("the rows take more than %d MB as requests", maxBodies>>20), "give a file with fewer rows")
+			return data.WithHint(errors.New("the rows take more than 512 MB as requests"), "give a file with fewer rows")
 		}
 		return nil
 	}

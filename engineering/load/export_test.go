@@ -1,6 +1,9 @@
 package load
 
-import "io"
+import (
+	"io"
+	"time"
+)
 
 // ReadAnswer reads one answer from src.
 func ReadAnswer(src io.Reader) (status int, body int64, last bool, err error) {
@@ -22,3 +25,16 @@ func ReadAnswers(src io.Reader) (n int, body int64, err error) {
 
 // ErrNoAnswer is the end of the connection between two answers.
 var ErrNoAnswer = errNoAnswer
+
+// Arrivals returns when the first n requests of an open loop are due.
+func Arrivals(rate float64, poisson bool, seed uint64, n int) []time.Duration {
+	s := newSchedule(rate, poisson, seed)
+	out := make([]time.Duration, n)
+	for i := range out {
+		_, out[i] = s.next()
+	}
+	return out
+}
+
+// FromTableWithin is FromTable with another limit.
+var FromTableWithin = fromTable

@@ -97,7 +97,7 @@ func parseURL(text string) (*url.URL, error) {
 }
 
 // Run sends requests until the duration is over or ctx ends, and returns what
-// was measured until then; requests under way get a second more when ctx ends. It
+// was measured until then; requests under way get half a second more when ctx ends. It
 // returns an error if the options are wrong or if the server cannot be reached
 // at the start. All that goes wrong later is counted in the result.
 func Run(ctx context.Context, o Options) (*Result, error) {
@@ -137,7 +137,7 @@ type run struct {
 }
 
 // grace is how long requests under way may go on when a run is stopped.
-const grace = time.Second
+const grace = 500 * time.Millisecond
 
 func (r *run) now() time.Duration { return time.Since(r.start) }
 

@@ -117,7 +117,7 @@ func (s *shared) benchHTTP(ctx context.Context, b *benchHTTP) error {
 		return err
 	}
 	if b.out != "" {
-		if err := workflow.WriteLoad(b.out, r); err != nil {
+		if err := workflow.WritePage(b.out, r.HTML); err != nil {
 			return err
 		}
 		talk.Line("wrote %s", b.out)

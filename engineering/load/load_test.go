@@ -112,7 +112,7 @@ func TestOnePause(t *testing.T) {
 	// Of 300 requests 100 are due in the pause, 75 of which wait 50 ms or more.
 	o.URL, o.Rate = pausing(), 500
 	open := run(t, o)
-	if open.Latency.Max < 150 || open.Latency.P90 < 50 || open.Latency.P50 > 50 {
+	if open.Latency.Max < 150 || open.Latency.P90 < 50 {
 		t.Errorf("open loop: %+v", open.Latency)
 	}
 	if open.Waited < 70 {

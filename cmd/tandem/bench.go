@@ -15,13 +15,13 @@ import (
 
 func (s *shared) benchCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "bench train|score", GroupID: "engineering", Args: cobra.NoArgs,
-		Short: "Measure how fast trees are trained and scored",
+		Use: "bench train|score|http", GroupID: "engineering", Args: cobra.NoArgs,
+		Short: "Measure how fast trees are trained and scored, and how fast a server answers",
 		RunE: func(c *cobra.Command, _ []string) error {
-			return workflow.Usagef("say what to measure: bench train or bench score")
+			return workflow.Usagef("say what to measure: bench train, bench score or bench http")
 		},
 	}
-	for _, sub := range []*cobra.Command{s.benchTrainCommand(), s.benchScoreCommand()} {
+	for _, sub := range []*cobra.Command{s.benchTrainCommand(), s.benchScoreCommand(), s.benchHTTPCommand()} {
 		sub.Args = usage(sub.Args)
 		c.AddCommand(sub)
 	}

@@ -65,6 +65,10 @@ func (j *journal) other(than *journal) string {
 	return ""
 }
 
+// journalEvery is how often a journal is written: what is lost when the machine
+// stops. It is a variable for tests.
+var journalEvery = time.Second
+
 func resume(ctx context.Context, b *bundle.Bundle, source, path string, how Batch, opt Options) (rows, failed int, err error) {
 	if how.To == "" {
 		how.To = "csv"
@@ -120,7 +124,7 @@ func resume(ctx context.Context, b *bundle.Bundle, source, path string, how Batc
 		if rejects != nil {
 			at.RejectsBytes = rejects.size
 		}
-		if time.Since(noted) < time.Second {
+		if time.Since(noted) < journalEvery {
 			return nil
 		}
 		noted = time.Now()

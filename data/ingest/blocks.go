@@ -214,6 +214,9 @@ func (s *stream) prepare(sample []file, input bool) error {
 	if sample == nil {
 		return nil // planned when the names are known
 	}
+	if json && look.rows == 0 {
+		return look.nothing()
+	}
 	if err := s.follow(s.opt.Contract); err != nil {
 		return err
 	}
@@ -257,6 +260,7 @@ func (s *stream) look(look *reader, input bool) (json bool, err error) {
 		return json, nil
 	}
 	err = look.each(func(_ file, _ int, rec *record, cells []cell) error {
+		look.rows++
 		if rec.bad != "" {
 			return nil
 		}
@@ -267,7 +271,7 @@ func (s *stream) look(look *reader, input bool) (json bool, err error) {
 		}
 		return nil
 	})
-	if err != nil && input && s.ctx.Err() == nil {
+	if err != nil && input && look.rows > 0 && s.ctx.Err() == nil {
 		err = nil // reading comes to it
 	}
 	return json, err

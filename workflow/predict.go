@@ -195,12 +195,21 @@ func predict(ctx context.Context, b *bundle.Bundle, source string, files *batchF
 	}()
 	defer func() { // nobody reads or writes once predict has returned
 		cancel()
-		if how.Input != nil {
-			return // an input that says nothing more cannot be waited for
+		ended := make(chan struct{})
+		go func() {
+			for range order {
+			}
+			wg.Wait()
+			close(ended)
+		}()
+		if how.Input == nil {
+			<-ended
+			return
 		}
-		for range order {
+		select {
+		case <-ended:
+		case <-time.After(time.Second / 4): // an input that says nothing more cannot be waited for
 		}
-		wg.Wait()
 	}()
 
 	rows, failed = files.rows, files.failed

@@ -307,8 +307,8 @@ nothing is left of an interrupted run.`,
 			if err := notOver(out, args...); err != nil {
 				return err
 			}
-			if err := notOver(how.Rejects, append(args, out)...); err != nil {
-				return err
+			if notOver(how.Rejects, append(slices.Clip(args), out)...) != nil {
+				return workflow.Usagef("--rejects %s would replace a file that is read or written; name another", how.Rejects)
 			}
 			b, err := open(args[0])
 			if err != nil {

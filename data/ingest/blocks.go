@@ -259,15 +259,20 @@ func (s *stream) look(look *reader, input bool) (json bool, err error) {
 		}
 		return json, nil
 	}
+	var timed []int // places of the columns of times
+	placed := 0     // columns that were asked
 	err = look.each(func(_ file, _ int, rec *record, cells []cell) error {
 		look.rows++
+		for ; placed < len(look.names); placed++ {
+			if f := s.opt.Contract.Field(look.names[placed]); f != nil && f.Kind == data.Time {
+				timed = append(timed, placed)
+			}
+		}
 		if rec.bad != "" {
 			return nil
 		}
-		for i := range cells {
-			if f := s.opt.Contract.Field(look.names[i]); f != nil && f.Kind == data.Time {
-				look.surveys[i].see(&cells[i])
-			}
+		for _, i := range timed {
+			look.surveys[i].see(&cells[i])
 		}
 		return nil
 	})

@@ -29,6 +29,7 @@ import (
 var roles = map[string]func(dir, arg string) error{
 	"up":      childUp,
 	"retrain": childRetrain,
+	"predict": childPredict,
 }
 
 const roleVariable = "WORKFLOW_TEST_ROLE"

@@ -48,7 +48,7 @@ func TestOneScoreThroughEveryDoor(t *testing.T) {
 		t.Fatal(err)
 	}
 	var predicted bytes.Buffer
-	if _, failed, err := Predict(t.Context(), b, source, &predicted, Options{}); err != nil || failed > 0 {
+	if _, failed, err := Predict(t.Context(), b, source, &predicted, Batch{}, Options{}); err != nil || failed > 0 {
 		t.Fatalf("predict: %d failed, %v", failed, err)
 	}
 	lines, err := csv.NewReader(&predicted).ReadAll()

@@ -60,6 +60,11 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 // report prints an error with its cure and returns the exit code it stands for.
 func report(ctx context.Context, stderr io.Writer, err error) int {
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		var kept *workflow.Interrupted
+		if errors.As(err, &kept) {
+			fmt.Fprintf(stderr, "tandem: %v\n", kept)
+			return exitInterrupted
+		}
 		fmt.Fprintln(stderr, "tandem: interrupted; nothing half done was kept")
 		return exitInterrupted
 	}

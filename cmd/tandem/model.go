@@ -5,13 +5,19 @@ import (
 	"io/fs"
 	"math"
 	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tandem-ml/tandem/bundle"
 	"github.com/tandem-ml/tandem/data"
+	"github.com/tandem-ml/tandem/data/ingest"
 	"github.com/tandem-ml/tandem/project"
 	"github.com/tandem-ml/tandem/workflow"
 )
@@ -267,18 +273,43 @@ func (s *shared) reportCommand() *cobra.Command {
 
 func (s *shared) predictCommand() *cobra.Command {
 	var out, kernel string
+	var how workflow.Batch
+	var workers int
 	c := &cobra.Command{
-		Use: "predict BUNDLE DATA", GroupID: "engineering", Args: cobra.ExactArgs(2),
-		Short: "Score every row of a file",
-		Long: `Predict writes one CSV line per row of DATA, in order: score, decision, the id
+		Use: "predict BUNDLE [DATA]", GroupID: "engineering", Args: cobra.RangeArgs(1, 2),
+		Short: "Score every row of a file or of stdin",
+		Long: `Predict writes one line per row of DATA, in order: score, decision, the id
 column's value if the bundle has one, score_CLASS for each of several classes,
 and error. A row that cannot be read or
 breaks the contract has an empty score and its reason in error; the exit code is
-then 3.`,
+then 3. --rejects writes these rows to a file of their own as well.
+
+DATA is a file, a pattern of files, or - for stdin; without DATA, --from says
+what stdin is. Rows are read, scored and written in blocks, so that memory does
+not grow with the input. --to writes CSV, JSON lines (where an empty value is
+null), Parquet or an Arrow IPC stream; the ending of -o says it too.
+
+With --resume a run that is interrupted keeps what it has written beside -o, in
+.partial and .journal, and the same command goes on from there. Without it,
+nothing is left of an interrupted run.`,
+		Example: `  tandem predict loans.tandem new.csv -o scores.csv
+  tandem predict loans.tandem year-*.parquet -o scores.parquet --rejects bad.csv
+  zcat new.csv.gz | tandem predict loans.tandem --from csv --to ndjson
+  tandem predict loans.tandem huge.csv -o scores.csv --resume`,
 		RunE: func(c *cobra.Command, args []string) error {
 			start := time.Now()
+			source := "-"
+			if len(args) == 2 {
+				source = args[1]
+			}
+			if err := checkBatch(&how, out, source, len(args) == 2, workers); err != nil {
+				return err
+			}
 			if err := notOver(out, args...); err != nil {
 				return err
+			}
+			if notOver(how.Rejects, append(slices.Clip(args), out)...) != nil {
+				return workflow.Usagef("--rejects %s would replace a file that is read or written; name another", how.Rejects)
 			}
 			b, err := open(args[0])
 			if err != nil {
@@ -287,17 +318,25 @@ then 3.`,
 			if b, err = workflow.WithKernel(b, kernel); err != nil {
 				return err
 			}
-			opt := workflow.Options{Talk: s.talk()}
+			if source == "-" {
+				source, how.Input = "stdin", c.InOrStdin()
+			}
+			opt := workflow.Options{Talk: s.talk(), Workers: workers}
 			var rows, failed int
 			if out == "" || out == "-" {
-				rows, failed, err = workflow.Predict(c.Context(), b, args[1], s.stdout, opt)
+				signal.Ignore(syscall.SIGPIPE) // a reader that goes away is an error to tell, with temporary files removed
+				rows, failed, err = workflow.Predict(c.Context(), b, source, s.stdout, how, opt)
+				if errors.Is(err, syscall.EPIPE) {
+					err = errors.New("stdout was closed before all scores were written")
+				}
 			} else {
-				rows, failed, err = workflow.PredictFile(c.Context(), b, args[1], out, opt)
+				rows, failed, err = workflow.PredictFile(c.Context(), b, source, out, how, opt)
 			}
 			if err != nil {
 				return err
 			}
-			opt.Talk.Line("scored %d of %d rows in %.1f s", rows-failed, rows, time.Since(start).Seconds())
+			took := time.Since(start).Seconds()
+			opt.Talk.Line("scored %d of %d rows in %.1f s, %.0f a second", rows-failed, rows, took, float64(rows)/took)
 			if s.json && out != "" && out != "-" {
 				if err := s.print(map[string]any{"rows": rows, "scored": rows - failed, "refused": failed, "file": out, "bundle": b.ID()}); err != nil {
 					return err
@@ -306,9 +345,42 @@ then 3.`,
 			return refused(rows, failed)
 		},
 	}
-	c.Flags().StringVarP(&out, "output", "o", "", "the CSV file to write (default: stdout)")
-	c.Flags().StringVar(&kernel, "kernel", "", kernelHelp)
+	f := c.Flags()
+	f.StringVarP(&out, "output", "o", "", "the file to write (default: stdout)")
+	f.StringVar(&how.From, "from", "", "what DATA or stdin is: "+strings.Join(ingest.Formats(), ", ")+" (default: by name and content)")
+	f.StringVar(&how.To, "to", "", "what to write: "+strings.Join(workflow.Outputs(), ", ")+" (default: by the ending of -o, else csv)")
+	f.StringVar(&how.Rejects, "rejects", "", "a CSV file to write for the rows that cannot be scored")
+	f.BoolVar(&how.Resume, "resume", false, "keep what is written when interrupted, and go on from there")
+	f.IntVar(&workers, "workers", 0, "how many blocks are scored at once (0: as many as processors); the result does not depend on it")
+	f.StringVar(&kernel, "kernel", "", kernelHelp)
 	return c
+}
+
+// checkBatch refuses settings that contradict each other, and says what the
+// ending of out says.
+func checkBatch(how *workflow.Batch, out, source string, named bool, workers int) error {
+	if how.To == "" {
+		how.To = map[string]string{".ndjson": "ndjson", ".jsonl": "ndjson", ".parquet": "parquet", ".arrow": "arrow", ".arrows": "arrow"}[strings.ToLower(filepath.Ext(out))]
+	}
+	switch {
+	case !named && how.From == "":
+		return data.WithHint(workflow.Usagef("predict needs DATA to score"), "name a file, or - for stdin, or say with --from what stdin is")
+	case how.From != "" && !slices.Contains(ingest.Formats(), how.From):
+		return workflow.Usagef("--from %s: the formats are %s", how.From, strings.Join(ingest.Formats(), ", "))
+	case how.To != "" && !slices.Contains(workflow.Outputs(), how.To):
+		return workflow.Usagef("--to %s: the formats are %s", how.To, strings.Join(workflow.Outputs(), ", "))
+	case workers < 0:
+		return workflow.Usagef("--workers must be a number of processors, or 0 for all")
+	case how.Rejects != "" && how.Rejects == out:
+		return workflow.Usagef("--rejects and -o name the same file")
+	case how.Resume && (out == "" || out == "-"):
+		return workflow.Usagef("--resume goes with -o FILE: what went to stdout cannot be gone on with")
+	case how.Resume && source == "-":
+		return workflow.Usagef("--resume needs a file as DATA: stdin cannot be read again")
+	case how.Resume && how.To != "" && how.To != "csv" && how.To != "ndjson":
+		return workflow.Usagef("--resume goes with csv and ndjson: a %s file is whole or nothing", how.To)
+	}
+	return nil
 }
 
 // refused returns an error with exit code 3 if any row was refused.

@@ -23,6 +23,7 @@ import (
 //	# words                     a comment
 //	tandem ARGS                 runs the program in this process; it must exit with 0
 //	N tandem ARGS               ... with N
+//	from NAME tandem ARGS       ... with the file as its stdin; N goes before from
 //	stdout RE, stderr RE        what the last tandem wrote there matches
 //	file NAME RE                what stands in the file matches
 //	json PATH RE                of stdout as JSON, the value at PATH (a.b.0) matches; an object
@@ -90,10 +91,14 @@ func (s *script) do(w []string) {
 	if err == nil {
 		w = w[1:]
 	}
+	stdin := ""
+	if w[0] == "from" {
+		stdin, w = string(s.read(w[1])), w[2:]
+	}
 	switch w[0] {
 	case "tandem":
 		var got int
-		if got, s.stdout, s.stderr = command(s.t.Context(), w[1:]...); got != code {
+		if got, s.stdout, s.stderr = piped(s.t.Context(), stdin, w[1:]...); got != code {
 			s.fail("exit code %d, want %d", got, code)
 		}
 	case "stdout":
@@ -252,8 +257,13 @@ func clip(s string) string { return s[:min(len(s), 2000)] }
 
 // command runs one command line in this process.
 func command(ctx context.Context, args ...string) (code int, stdout, stderr string) {
+	return piped(ctx, "", args...)
+}
+
+// piped is command with something to read on stdin.
+func piped(ctx context.Context, stdin string, args ...string) (code int, stdout, stderr string) {
 	var out, talk bytes.Buffer
-	code = run(ctx, args, strings.NewReader(""), &out, &talk)
+	code = run(ctx, args, strings.NewReader(stdin), &out, &talk)
 	return code, out.String(), talk.String()
 }
 

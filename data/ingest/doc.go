@@ -1,6 +1,6 @@
 // Package ingest turns a source, named the way a user names it, into a table.
 //
-// The one function is [Read]. It takes a file or a pattern of files and gives
+// The main function is [Read]. It takes a file or a pattern of files and gives
 // back typed columns in the order of the file, a [data.Snapshot] that identifies
 // what was read, and a list of every row that could not be read, with its place
 // and the reason. Nothing is dropped without being listed.
@@ -10,9 +10,10 @@
 // # Formats
 //
 // CSV and TSV (also .gz; comma, tab, semicolon or bar between cells), JSON lines
-// (.jsonl, .ndjson, also .gz), a JSON array of objects (.json, also .gz) and
-// Parquet. What is inside decides where it can: gzip and Parquet are known by
-// their first bytes, whatever the name. In CSV the first line names the columns;
+// (.jsonl, .ndjson, also .gz), a JSON array of objects (.json, also .gz),
+// Parquet, and Arrow IPC streams (.arrow, .arrows). What is inside decides where
+// it can: gzip, Parquet and Arrow are known by their first bytes, whatever the
+// name. In CSV the first line names the columns;
 // empty lines are skipped; a quote inside an unquoted cell is plain text.
 //
 // # How types are decided
@@ -41,6 +42,11 @@
 // its kinds. With [Options.KeepBad] row i of the table is data row i of the
 // file, whatever stands before it; what cannot be read is missing there, and the
 // row is listed in [Result.Bad].
+//
+// [Blocks] reads the same rows in the same way, but hands them over in blocks, so
+// that memory does not grow with the source, and reads what is no file: a pipe.
+// [ArrowWriter] and [ParquetWriter] write what is made of such rows; they are
+// here since this is the package that links Arrow and DuckDB.
 //
 // # Why two ways of reading
 //

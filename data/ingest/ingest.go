@@ -210,16 +210,21 @@ func (r *reader) survey() error {
 		return err
 	}
 	if r.rows+r.bad == 0 {
-		what := "has a header but no rows"
-		if len(r.names) == 0 {
-			what = "has no rows"
-		}
-		if len(r.files) > 1 {
-			return data.WithHint(fmt.Errorf("none of the %d files has rows", len(r.files)), "check the export that wrote them")
-		}
-		return data.WithHint(fmt.Errorf("%s %s", r.files[0].name, what), "check the export that wrote it")
+		return r.nothing()
 	}
 	return nil
+}
+
+// nothing is the error for a source without rows.
+func (r *reader) nothing() error {
+	what := "has a header but no rows"
+	if len(r.names) == 0 {
+		what = "has no rows"
+	}
+	if len(r.files) > 1 {
+		return data.WithHint(fmt.Errorf("none of the %d files has rows", len(r.files)), "check the export that wrote them")
+	}
+	return data.WithHint(fmt.Errorf("%s %s", r.files[0].name, what), "check the export that wrote it")
 }
 
 // plan decides how each column is read.

@@ -65,6 +65,8 @@ func scan(ctx context.Context, f file, known []string) (scanner, error) {
 		s, err = newCSVScanner(f.name, in, '\t')
 	case formatLines, formatJSON:
 		s, err = newJSONScanner(f.name, in, known)
+	case formatArrow:
+		s, err = newArrowScanner(ctx, f.name, in)
 	default:
 		in.close()
 		return newParquetScanner(ctx, f)

@@ -19,6 +19,15 @@ type Reject struct {
 	Raw    string // the row as the file has it; "" in Parquet
 }
 
+// RejectColumns are the columns of a file of rejects.
+var RejectColumns = [...]string{"file", "line", "row", "column", "value", "reason", "raw"}
+
+// Record returns the reject as a record of a file of rejects, in the order of
+// RejectColumns.
+func (r Reject) Record() []string {
+	return []string{r.File, strconv.Itoa(r.Line), strconv.Itoa(r.Row), r.Column, r.Value, r.Reason, r.Raw}
+}
+
 // WriteRejects writes rejects as CSV with the columns file, line, row, column,
 // value, reason and raw. The file is written beside path and then renamed, so
 // that path is never half a file; what was at path is replaced.
@@ -35,9 +44,9 @@ func WriteRejects(path string, rejects []Reject) (err error) {
 		}
 	}()
 	w := csv.NewWriter(f)
-	rows := [][]string{{"file", "line", "row", "column", "value", "reason", "raw"}}
+	rows := [][]string{RejectColumns[:]}
 	for _, r := range rejects {
-		rows = append(rows, []string{r.File, strconv.Itoa(r.Line), strconv.Itoa(r.Row), r.Column, r.Value, r.Reason, r.Raw})
+		rows = append(rows, r.Record())
 	}
 	if err := w.WriteAll(rows); err != nil {
 		return err

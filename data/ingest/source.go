@@ -27,6 +27,12 @@ type file struct {
 
 	size     int64
 	modified time.Time
+
+	// stream is what is read instead of path: it can be read once only, and is
+	// decompressed already. as is the format that the caller says it has; 0
+	// leaves it to the name and the first bytes.
+	stream io.Reader
+	as     format
 }
 
 // resolve returns the files of a source in name order. A source is a path or a
@@ -188,6 +194,7 @@ const (
 	formatLines   // one JSON object a line
 	formatJSON    // a JSON array of objects, or objects one after the other
 	formatParquet // read by DuckDB
+	formatArrow   // an Arrow IPC stream
 )
 
 // input is an opened text file, decompressed.
@@ -206,11 +213,15 @@ var foreign = []struct{ magic, what, cure string }{
 	{"\xfd7zXZ", "is compressed with xz", "decompress it, or compress it with gzip"},
 	{"\xff\xfe", "is UTF-16 text", "convert it: iconv -f UTF-16 -t UTF-8"},
 	{"\xfe\xff", "is UTF-16 text", "convert it: iconv -f UTF-16 -t UTF-8"},
+	{"ARROW1", "is an Arrow file", "write it as a stream (pyarrow.ipc.new_stream), or as Parquet"},
 	{"SQLite format 3", "is a SQLite database", "export the table as CSV"},
 }
 
 // open opens a file and tells its format from its first bytes and its name.
 func open(ctx context.Context, f file) (*input, error) {
+	if f.stream != nil {
+		return openStream(ctx, f)
+	}
 	if f.size == 0 {
 		return nil, empty(f.name)
 	}
@@ -239,19 +250,30 @@ func open(ctx context.Context, f file) (*input, error) {
 		in.Close()
 		return nil, data.WithHint(fmt.Errorf("%s is not compressed with gzip, though its name says so", f.name), "take .gz off its name, or compress it")
 	}
-	for _, x := range foreign {
-		if bytes.HasPrefix(head, []byte(x.magic)) {
-			in.Close()
-			return nil, data.WithHint(fmt.Errorf("%s %s", f.name, x.what), "%s", x.cure)
-		}
+	if err := known(f.name, head); err != nil {
+		in.Close()
+		return nil, err
 	}
 	opened.r = r
-	opened.format = detect(name, head)
+	if opened.format = f.as; opened.format == 0 {
+		opened.format = detect(name, head)
+	}
 	if opened.format == formatParquet && strings.HasSuffix(strings.ToLower(f.name), ".gz") {
 		in.Close()
 		return nil, data.WithHint(fmt.Errorf("%s is a compressed Parquet file", f.name), "decompress it: Parquet compresses itself")
 	}
 	return opened, nil
+}
+
+// known returns an error if the first bytes of a file say that it needs a step
+// before.
+func known(name string, head []byte) error {
+	for _, x := range foreign {
+		if bytes.HasPrefix(head, []byte(x.magic)) {
+			return data.WithHint(fmt.Errorf("%s %s", name, x.what), "%s", x.cure)
+		}
+	}
+	return nil
 }
 
 func empty(name string) error {
@@ -260,8 +282,11 @@ func empty(name string) error {
 
 // detect tells the format from the name without .gz and the first bytes.
 func detect(name string, head []byte) format {
-	if bytes.HasPrefix(head, []byte("PAR1")) {
+	switch {
+	case bytes.HasPrefix(head, []byte("PAR1")):
 		return formatParquet
+	case bytes.HasPrefix(head, []byte("\xff\xff\xff\xff")):
+		return formatArrow
 	}
 	switch filepath.Ext(name) {
 	case ".csv", ".txt":
@@ -274,6 +299,8 @@ func detect(name string, head []byte) format {
 		return formatJSON
 	case ".parquet", ".pq":
 		return formatParquet // damaged: DuckDB says how
+	case ".arrow", ".arrows":
+		return formatArrow
 	}
 	text := bytes.TrimLeft(bytes.TrimPrefix(head, bom), " \t\r\n")
 	switch {

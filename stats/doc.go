@@ -1,6 +1,6 @@
 // Package stats answers whether what was seen can be chance, and how large it
-// is if not: tests of two samples, tests of association, intervals, and the
-// correction for asking several questions at once.
+// is if not: tests of means, ranks, variances, shapes, counts and associations,
+// intervals, power, and the correction for asking several questions at once.
 //
 // Every test returns a [Result] with three things that belong together: the
 // statistic, the p-value, and an effect size with its 95% interval. The p-value
@@ -9,14 +9,38 @@
 //
 //	question                                   test                  effect
 //	do two groups differ in their mean         [Welch]               Hedges' g
+//	  with equal variances, or outliers        [StudentT], [Yuen]    Hedges' g, robust d
+//	does a mean differ from a number           [OneSampleT]          Cohen's d
+//	did something change, before and after     [PairedT]             Cohen's d_z
+//	are two means near enough to be one        [TOST]                their difference
 //	does one group tend to larger values       [MannWhitney]         rank-biserial correlation
-//	are two categories linked                  [ChiSquared]          Cramer's V
+//	  whatever the spreads                     [BrunnerMunzel]       P(a > b)
+//	  before and after                         [Wilcoxon]            rank-biserial correlation
+//	  of several groups                        [KruskalWallis]       epsilon squared
+//	  of several treatments of each block      [Friedman]            Kendall's W
+//	do means differ, without any assumption    [PermutationMeans]    their difference
+//	do variances differ                        [Levene], [Fligner]
+//	  of normal values                         [VarianceF], [Bartlett]
+//	is a sample normal                         [ShapiroWilk], [DAgostinoPearson], [AndersonDarling], [JarqueBera]
 //	do two samples have one distribution       [KolmogorovSmirnov]   D itself
+//	  differing all along, or in the tails     [CramerVonMises], [AndersonKSamples]
+//	are two categories linked                  [ChiSquared], [GTest] Cramer's V
+//	  with small counts                        [Fisher]              odds ratio
+//	  before and after                         [McNemar], [CochranQ] odds ratio
+//	do counts follow given shares              [GoodnessOfFit]       Cohen's w
+//	is a share p, do two shares differ         [Binomial], [ProportionsZ]
+//	do two rates differ                        [PoissonRates]        rate ratio
+//	do two raters agree                        [CohenKappa]          kappa
+//	do two numbers go together                 [Pearson], [Spearman], [Kendall], [PartialCorrelation]
+//
+// Those that take an [Ask] can be asked one-sided, with intervals of any level,
+// and with the p-value from all orders or from the limit. [Adjust] corrects
+// p-values for their number; [SampleSize] and [DetectableEffect] plan.
 //
 // # Words
 //
 // A p-value is the probability of a statistic at least as far from what chance
-// expects, if nothing but chance were at work. All tests here are two-sided.
+// expects, if nothing but chance were at work. Tests are two-sided unless asked otherwise.
 // An effect size is free of units: Hedges' g is the difference of the means in
 // standard deviations; the rank-biserial correlation is the share of pairs in
 // which the first group is larger less the share in which it is smaller;

@@ -28,6 +28,13 @@ const exactUpTo = 25
 //
 // Method: Mann and Whitney, Annals of Mathematical Statistics 18, 1947.
 func MannWhitney(a, b []float64) (Result, error) {
+	return MannWhitneyAsk(a, b, Ask{})
+}
+
+// MannWhitneyAsk is [MannWhitney] for a one-sided question, or with the method
+// of the p-value chosen. An exact one does not exist with equal values, nor is
+// it counted for samples of more than 200 (ErrValue).
+func MannWhitneyAsk(a, b []float64, ask Ask) (Result, error) {
 	if err := checkSample("a", a, 1, false); err != nil {
 		return Result{}, err
 	}
@@ -40,17 +47,25 @@ func MannWhitney(a, b []float64) (Result, error) {
 	na, nb := float64(len(a)), float64(len(b))
 	u, ties := countU(a, b)
 
-	var p float64
-	if ties == 0 && len(a) <= exactUpTo && len(b) <= exactUpTo {
-		p = exactU(int(math.Max(u, na*nb-u)), len(a), len(b))
-	} else {
+	var atMost, atLeast float64
+	switch larger := max(len(a), len(b)); {
+	case ask.Method == Exact && (ties > 0 || larger > 200):
+		return Result{}, fmt.Errorf("an exact p-value needs different values and samples of at most 200: %w", ErrValue)
+	case ask.Method == Exact || ask.Method == Auto && ties == 0 && larger <= exactUpTo:
+		atMost, atLeast = exactU(int(u), len(a), len(b))
+	default:
 		n := na + nb
 		sd := math.Sqrt(na * nb / 12 * (n + 1 - ties/(n*(n-1))))
-		p = 2 * normalTail((math.Abs(u-na*nb/2)-0.5)/sd)
+		correction := 0.5
+		if ask.NoCorrection {
+			correction = 0
+		}
+		away := u - na*nb/2
+		atMost, atLeast = normalTail(-(away+correction)/sd), normalTail((away-correction)/sd)
 	}
 	low, high := newcombe(u/(na*nb), na, nb)
 	return Result{
-		Test: "Mann-Whitney U", Statistic: u, P: math.Min(1, p),
+		Test: "Mann-Whitney U", Statistic: u, P: ask.p(atMost, atLeast),
 		Effect: 2*u/(na*nb) - 1, EffectName: "rank-biserial correlation",
 		EffectLow: 2*low - 1, EffectHigh: 2*high - 1, N: len(a) + len(b),
 	}, nil
@@ -86,9 +101,9 @@ func countU(a, b []float64) (u, ties float64) {
 	return u, ties
 }
 
-// exactU returns the two-sided p-value of the larger of U and na nb - U when
-// all orders of the pooled values are equally likely and none are equal.
-func exactU(larger, na, nb int) float64 {
+// exactU returns the probabilities of a U at most and at least as large when all
+// orders of the pooled values are equally likely and none are equal.
+func exactU(seen, na, nb int) (atMost, atLeast float64) {
 	// ways[u] is the number of orders with that U: the coefficients of the
 	// Gaussian binomial, the product over i = 1..na of (1-q^(nb+i))/(1-q^i).
 	ways := make([]float64, na*nb+1)
@@ -101,14 +116,18 @@ func exactU(larger, na, nb int) float64 {
 			ways[u] += ways[u-i]
 		}
 	}
-	var tail, all float64
+	var all float64
 	for u, w := range ways {
 		all += w
-		if u >= larger {
-			tail += w
+		if u <= seen {
+			atMost += w
+		}
+		// By symmetry the lower tail: its counts carry no rounding of larger ones.
+		if u <= na*nb-seen {
+			atLeast += w
 		}
 	}
-	return 2 * tail / all
+	return atMost / all, atLeast / all
 }
 
 // newcombe returns the 95% interval of the probability theta that a value of

@@ -9,14 +9,22 @@ import (
 // Result is the outcome of one test.
 type Result struct {
 	Test       string  // the test's name: "Welch's t-test"
-	Statistic  float64 // t, U of the first sample, chi-squared, or D
+	Statistic  float64 // t, U of the first sample, chi-squared, D: each test says
 	DF         float64 // degrees of freedom; 0 where the test has none
-	P          float64 // two-sided p-value in [0, 1]
+	DF2        float64 // those of the denominator of an F; 0 otherwise
+	P          float64 // p-value in [0, 1]; two-sided unless asked otherwise
 	Effect     float64 // effect size
-	EffectName string  // "Hedges' g"
+	EffectName string  // "Hedges' g"; empty where the test has no effect size
 	EffectLow  float64 // 95% interval of the effect; always holds Effect
 	EffectHigh float64
-	N          int // observations used, both samples together
+	N          int // observations used, all samples together
+
+	// Estimate is what the test is about in the units of the data (the
+	// difference of the means, the ratio of the variances), with its interval
+	// at the level asked for. All are 0 where the test estimates nothing, and in
+	// [Welch], which leaves them to [WelchAsk].
+	Estimate  float64
+	Low, High float64
 }
 
 // Causes a caller can act upon. Test for them with errors.Is.

@@ -131,8 +131,7 @@ type NumberDrift struct {
 
 // CompareNumbers measures how far current is from reference. Both are finite
 // (ErrValue), two values or more (ErrEmpty); ErrConstant if the reference does not
-// vary. The p-value is exact, for distinct values, up to 10^8 pairs, else in the
-// limit. Time O(n log n) beside that.
+// vary. The p-value is [stats.KSFinitePValue]. Time O(n log n).
 //
 // Method: Szekely and Rizzo, J. Statistical Planning and Inference 143, 2013, for
 // the energy distance.
@@ -188,11 +187,7 @@ func CompareNumbers(reference, current []float64) (NumberDrift, error) {
 	}
 	d.WassersteinNormed = d.Wasserstein / math.Sqrt(variance*(n-1)/n)
 	d.Energy = math.Sqrt(2 * d.Energy)
-	if n*m <= 1e8 {
-		d.KSP = stats.KSExactPValue(d.KS, len(a), len(b))
-	} else {
-		d.KSP = stats.KSPValue(d.KS, n, m)
-	}
+	d.KSP = stats.KSFinitePValue(d.KS, n, m)
 	edges := make([]float64, 9)
 	for k := range edges {
 		if edges[k], err = stats.Quantile(a, float64(k+1)/10); err != nil {

@@ -38,9 +38,6 @@ func DifferenceInDifferences(y []float64, treated, post []bool) (Difference, err
 	if err != nil {
 		return Difference{}, err
 	}
-	if m.Sigma == 0 {
-		return Difference{}, fmt.Errorf("y does not vary within any cell: %w", ErrConstant)
-	}
 	robust, err := m.Robust(HC1)
 	if err != nil {
 		return Difference{}, err
@@ -79,7 +76,7 @@ type TreatmentEffect struct {
 // that drives both treatment and outcome, and that no row was certain of either.
 //
 // x has one slice per row as in [OLS], treated and y one value each. Errors are
-// those of [Logit] and of OLS in each arm; ErrSeparated means that x tells who is
+// those of [Logit], and ErrTooFew and ErrCollinear in each arm; ErrSeparated means that x tells who is
 // treated: there is nothing to compare.
 //
 // Method: Rosenbaum and Rubin, Biometrika 70, 1983; Horvitz and Thompson, J.
@@ -106,16 +103,15 @@ func InversePropensity(x [][]float64, treated []bool, y []float64) (TreatmentEff
 	}
 	var arm [2][]float64
 	for a, name := range []string{"control", "treated"} {
-		if len(outcome[a]) > 0 && allEqual(outcome[a], nil) { // a flat outcome needs no regression
-			arm[a] = make([]float64, len(x[0])+1)
-			arm[a][0] = outcome[a][0]
-			continue
-		}
-		m, err := OLS(rows[a], outcome[a])
+		columns, err := designOf(rows[a], outcome[a], 0)
 		if err != nil {
 			return TreatmentEffect{}, fmt.Errorf("outcome of the %s: %w", name, err)
 		}
-		arm[a] = m.beta
+		design, err := factor(columns)
+		if err != nil {
+			return TreatmentEffect{}, fmt.Errorf("outcome of the %s: %w", name, err)
+		}
+		arm[a], _, _ = design.solve(outcome[a])
 	}
 	n := float64(len(y))
 	e := TreatmentEffect{Propensity: p, Smallest: 1}

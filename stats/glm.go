@@ -57,6 +57,9 @@ func Logit(x [][]float64, y []float64) (GeneralModel, error) {
 			}
 			return mu, variance
 		},
+		// Of y = 1 not 1-mu, which is 0 from eta = 37 on: the steps would stop
+		// as if an estimate had been found.
+		residual: func(y, eta float64) float64 { return (2*y - 1) / (1 + math.Exp((2*y-1)*eta)) },
 		logLik: func(y, eta float64) float64 {
 			if y == 1 {
 				eta = -eta
@@ -88,10 +91,11 @@ func Poisson(x [][]float64, y []float64) (GeneralModel, error) {
 		return y*eta - math.Exp(eta) - l
 	}
 	return fitGeneral(x, y, family{
-		start:  func(y float64) float64 { return y + 0.5 },
-		link:   math.Log,
-		mean:   func(eta float64) (mu, variance float64) { mu = math.Exp(eta); return mu, mu },
-		logLik: logLik,
+		start:    func(y float64) float64 { return y + 0.5 },
+		link:     math.Log,
+		mean:     func(eta float64) (mu, variance float64) { mu = math.Exp(eta); return mu, mu },
+		residual: func(y, eta float64) float64 { return y - math.Exp(eta) },
+		logLik:   logLik,
 		saturated: func(y float64) float64 {
 			if y == 0 {
 				return 0
@@ -106,6 +110,7 @@ type family struct {
 	start     func(y float64) float64
 	link      func(mu float64) float64
 	mean      func(eta float64) (mu, variance float64)
+	residual  func(y, eta float64) float64 // y less its mean
 	logLik    func(y, eta float64) float64
 	saturated func(y float64) float64 // log-likelihood of y as its own mean
 }
@@ -136,7 +141,8 @@ func fitGeneral(x [][]float64, y []float64, f family) (GeneralModel, error) {
 	}
 	var beta, se []float64
 	last := math.Inf(-1)
-	for round, step := 0, math.Inf(1); step > 1e-9; round++ {
+	// With columns of large values the step ends at what rounding leaves of it.
+	for round, step := 0, math.Inf(1); step > 1e-9 && (round < 25 || step > 1e-6); round++ {
 		// The step of Newton's method never shrinks on separated outcomes: each
 		// round adds about 1 to the margins of the rows told apart.
 		if round == 60 {
@@ -148,15 +154,18 @@ func fitGeneral(x [][]float64, y []float64, f family) (GeneralModel, error) {
 		}
 		response := make([]float64, n)
 		for i := range y {
-			mu, variance := f.mean(eta[i])
+			_, variance := f.mean(eta[i])
 			root := math.Sqrt(variance)
-			if !(root > 1e-9) || math.IsInf(root, 0) {
+			if !(root > 1e-9) {
+				continue // without weight; if too many are, the design fails
+			}
+			if math.IsInf(root, 0) {
 				return GeneralModel{}, separated
 			}
 			for j := range columns {
 				weighted[j][i] = root * columns[j][i]
 			}
-			response[i] = root*eta[i] + (y[i]-mu)/root
+			response[i] = root*eta[i] + f.residual(y[i], eta[i])/root
 		}
 		design, err := factor(weighted)
 		if err != nil { // the plain columns were not: the weights have vanished

@@ -33,7 +33,7 @@ type LinearModel struct {
 	VIF          []float64
 	Residuals    []float64
 	Leverage     []float64 // diagonal of the hat matrix
-	Cook         []float64 // Cook's distance; 1 and more deserves a look
+	Cook         []float64 // Cook's distance; 1 and more deserves a look, NaN is a row with leverage 1
 	DurbinWatson float64   // near 2 if neighbouring residuals are uncorrelated
 
 	// BreuschPagan tests whether the error variance depends on the columns, in
@@ -54,8 +54,8 @@ type LinearModel struct {
 // model is the mean: F and the Breusch-Pagan test do not exist and are NaN.
 //
 // It returns ErrTooFew unless there are more rows than coefficients, ErrValue
-// for NaN, an infinity or ragged rows, ErrConstant if y does not vary, and
-// ErrCollinear, naming the column, if one is constant or a combination of those
+// for NaN, an infinity or ragged rows, ErrConstant if y does not vary or
+// the columns determine it, and ErrCollinear, naming the column, if one is constant or a combination of those
 // before it. Time O(n p^2).
 //
 // Method: orthogonalisation by Gram-Schmidt, twice (Giraud, Langou and
@@ -82,8 +82,8 @@ func OLS(x [][]float64, y []float64) (LinearModel, error) {
 	_, varY := meanVar(y)
 	total := varY * float64(n-1)
 	// What rounding leaves of an exact fit is no error variance.
-	if rss <= total*1e-28 {
-		rss = 0
+	if rss <= total*1e-26 {
+		return LinearModel{}, fmt.Errorf("the columns determine y, so that no error is left to test against: %w", ErrConstant)
 	}
 	s2 := rss / float64(m.DF)
 	m.Sigma = math.Sqrt(s2)
@@ -100,7 +100,7 @@ func OLS(x [][]float64, y []float64) (LinearModel, error) {
 		for i, e := range m.Residuals {
 			squares[i] = e * e
 		}
-		if rss > 0 && !allEqual(squares, nil) {
+		if !allEqual(squares, nil) {
 			_, _, left := design.solve(squares)
 			_, v := meanVar(squares)
 			m.BreuschPagan = float64(n) * (1 - left/(v*float64(n-1)))
@@ -123,6 +123,9 @@ func OLS(x [][]float64, y []float64) (LinearModel, error) {
 			steps += float64(d * d)
 		}
 		rest := 1 - m.Leverage[i]
+		if m.Cook[i] = math.NaN(); rest < 1e-12 {
+			continue
+		}
 		m.Cook[i] = e * e * m.Leverage[i] / (float64(p) * s2 * rest * rest)
 	}
 	m.DurbinWatson = steps / rss

@@ -21,7 +21,7 @@ type Comparison struct {
 // variance. Groups of unequal sizes are Kramer's, slightly cautious.
 //
 // Arguments and errors are those of [OneWayANOVA]; it also returns ErrConstant
-// if values differ between groups only. Pairs are in the order (0, 1), (0, 2) ...
+// if values differ between groups only, and ErrValue for more than 60 groups. Pairs are in the order (0, 1), (0, 2) ...
 //
 // Method: Tukey 1953 in Collected Works VIII, 1994; Kramer, Biometrics 12, 1956.
 func TukeyHSD(groups [][]float64) ([]Comparison, error) {
@@ -34,6 +34,9 @@ func TukeyHSD(groups [][]float64) ([]Comparison, error) {
 		return nil, fmt.Errorf("no group varies: %w", ErrConstant)
 	}
 	noise := within / anova.DFErr
+	if err := fewPairs(groups); err != nil {
+		return nil, err
+	}
 	quantile := studentizedQuantile(0.05, len(groups), anova.DFErr)
 	return pairs(groups, func(c *Comparison, x, y []float64) {
 		c.SE = math.Sqrt(noise * (1/float64(len(x)) + 1/float64(len(y))))
@@ -53,6 +56,9 @@ func GamesHowell(groups [][]float64) ([]Comparison, error) {
 	if _, err := WelchANOVA(groups); err != nil {
 		return nil, err
 	}
+	if err := fewPairs(groups); err != nil {
+		return nil, err
+	}
 	return pairs(groups, func(c *Comparison, x, y []float64) {
 		_, vx := meanVar(x)
 		_, vy := meanVar(y)
@@ -62,6 +68,14 @@ func GamesHowell(groups [][]float64) ([]Comparison, error) {
 		c.DF = 1 / (shareX*shareX/float64(len(x)-1) + shareY*shareY/float64(len(y)-1))
 		c.compare(len(groups), studentizedQuantile(0.05, len(groups), c.DF))
 	}), nil
+}
+
+// fewPairs keeps the time within bounds: a pair takes some milliseconds.
+func fewPairs(groups [][]float64) error {
+	if len(groups) > 60 {
+		return fmt.Errorf("pairs of %d groups, more than 60: %w", len(groups), ErrValue)
+	}
+	return nil
 }
 
 func pairs(groups [][]float64, finish func(c *Comparison, x, y []float64)) []Comparison {
@@ -162,7 +176,7 @@ func studentizedQuantile(tail float64, k int, df float64) float64 {
 }
 
 // root returns where f, falling from positive at low to negative at high,
-// crosses 0, to about 1e-11 of its size: the Illinois variant of false position
+// crosses 0, to about 1e-10 of its size: the Illinois variant of false position
 // (Dowell and Jarratt, BIT 11, 1971).
 func root(low, high float64, f func(x float64) float64) float64 {
 	fl, fh := f(low), f(high)
@@ -173,7 +187,7 @@ func root(low, high float64, f func(x float64) float64) float64 {
 		if !(next > low && next < high) || math.IsInf(fl, 0) || math.IsInf(fh, 0) {
 			next = (low + high) / 2
 		}
-		if math.Abs(next-x) <= 1e-11*math.Abs(next) {
+		if math.Abs(next-x) <= 1e-10*math.Abs(next) {
 			return next
 		}
 		x = next

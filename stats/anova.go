@@ -111,7 +111,7 @@ func TwoWayANOVA(y []float64, a, b []string) (TwoWay, error) {
 	if len(a) != len(y) || len(b) != len(y) {
 		return TwoWay{}, fmt.Errorf("%d values, %d and %d levels: %w", len(y), len(a), len(b), ErrValue)
 	}
-	if err := checkSample("y", y, 1, true); err != nil {
+	if err := checkModest("y", y, 1); err != nil {
 		return TwoWay{}, err
 	}
 	levelsA, codeA := levels(a)
@@ -199,7 +199,7 @@ func checkGroups(groups [][]float64, least int) (n int, err error) {
 		return 0, fmt.Errorf("%d of at least 2 groups: %w", len(groups), ErrTooFew)
 	}
 	for g, x := range groups {
-		if err := checkSample(fmt.Sprintf("%d", g+1), x, least, true); err != nil {
+		if err := checkModest(fmt.Sprintf("%d", g+1), x, least); err != nil {
 			return 0, err
 		}
 		n += len(x)

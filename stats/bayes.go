@@ -88,7 +88,7 @@ func BetaAB(success, n [2]float64, alpha, beta float64) (Posterior, error) {
 // Method: Rouder, Speckman, Sun, Morey and Iverson, Psychonomic Bulletin and
 // Review 16, 2009.
 func BayesFactorT(t float64, nx, ny int, scale float64) (float64, error) {
-	if math.IsNaN(t) || math.IsInf(t, 0) || !(scale > 0) || math.IsInf(scale, 0) || nx < 0 || ny < 0 {
+	if !(math.Abs(t) <= largestValue) || !(scale > 0) || math.IsInf(scale, 0) || nx < 0 || ny < 0 {
 		return 0, fmt.Errorf("t %v, sizes %d and %d, scale %v: %w", t, nx, ny, scale, ErrValue)
 	}
 	n, df := float64(nx), float64(nx-1)

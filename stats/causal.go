@@ -94,7 +94,7 @@ func InversePropensity(x [][]float64, treated []bool, y []float64) (TreatmentEff
 		arm := int(t[i])
 		rows[arm], outcome[arm] = append(rows[arm], x[i]), append(outcome[arm], y[i])
 	}
-	if err := checkSample("y", y, 1, true); err != nil {
+	if err := checkModest("y", y, 1); err != nil {
 		return TreatmentEffect{}, err
 	}
 	p, err := Logit(x, t)

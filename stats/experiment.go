@@ -46,7 +46,7 @@ func CUPED(controlX, controlY, treatX, treatY []float64) (AdjustedDifference, er
 		name string
 		x    []float64
 	}{{"control x", controlX}, {"control y", controlY}, {"treatment x", treatX}, {"treatment y", treatY}} {
-		if err := checkSample(s.name, s.x, 3, true); err != nil {
+		if err := checkModest(s.name, s.x, 3); err != nil {
 			return AdjustedDifference{}, err
 		}
 	}
@@ -100,10 +100,10 @@ func RatioDifference(controlNum, controlDen, treatNum, treatDen []float64) (Diff
 		if len(num) != len(den) {
 			return 0, 0, fmt.Errorf("%s has %d numerators and %d denominators: %w", name, len(num), len(den), ErrValue)
 		}
-		if err := checkSample(name+" numerator", num, 10, true); err != nil {
+		if err := checkModest(name+" numerator", num, 10); err != nil {
 			return 0, 0, err
 		}
-		if err := checkSample(name+" denominator", den, 10, true); err != nil {
+		if err := checkModest(name+" denominator", den, 10); err != nil {
 			return 0, 0, err
 		}
 		top, _ := meanVar(num)
@@ -154,10 +154,10 @@ func SequentialP(n, diff []float64, sigma2, tau2 float64) (ratio, p []float64, e
 	case !(sigma2 > 0) || math.IsInf(sigma2, 0) || !(tau2 > 0) || math.IsInf(tau2, 0):
 		return nil, nil, fmt.Errorf("variances %v and %v: %w", sigma2, tau2, ErrValue)
 	}
-	if err := checkSample("n", n, 1, true); err != nil {
+	if err := checkModest("n", n, 1); err != nil {
 		return nil, nil, err
 	}
-	if err := checkSample("diff", diff, 1, true); err != nil {
+	if err := checkModest("diff", diff, 1); err != nil {
 		return nil, nil, err
 	}
 	least := 1.0

@@ -181,6 +181,9 @@ func init() {
 	}
 	goldenKinds["bayes_ab_beta"] = func(t *testing.T, c goldenCase) {
 		success, n := c.floats(t, "success"), c.floats(t, "n")
+		if len(success) != 2 || len(n) != 2 {
+			t.Fatalf("%d and %d groups, want 2", len(success), len(n))
+		}
 		prior := []float64{1, 1}
 		if c.has("prior") {
 			prior = c.floats(t, "prior")

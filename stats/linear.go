@@ -202,7 +202,7 @@ func designOf(x [][]float64, y []float64, spare int) ([][]float64, error) {
 	if len(x) != len(y) {
 		return nil, fmt.Errorf("%d rows of x and %d of y: %w", len(x), len(y), ErrValue)
 	}
-	if err := checkSample("y", y, 1, true); err != nil {
+	if err := checkModest("y", y, 1); err != nil {
 		return nil, err
 	}
 	p := len(x[0]) + 1
@@ -219,13 +219,30 @@ func designOf(x [][]float64, y []float64, spare int) ([][]float64, error) {
 		}
 		columns[0][i] = 1
 		for j, v := range row {
-			if math.IsNaN(v) || math.IsInf(v, 0) {
+			if !(math.Abs(v) <= largestValue) {
 				return nil, fmt.Errorf("row %d, column %d is %v: %w", i+1, j+1, v, ErrValue)
 			}
 			columns[j+1][i] = v
 		}
 	}
 	return columns, nil
+}
+
+// largestValue bounds what the models take, so that the fourth powers that occur
+// in them do not overflow.
+const largestValue = 1e70
+
+// checkModest is checkSample for finite values within largestValue.
+func checkModest(name string, x []float64, least int) error {
+	if err := checkSample(name, x, least, true); err != nil {
+		return err
+	}
+	for i, v := range x {
+		if math.Abs(v) > largestValue {
+			return fmt.Errorf("sample %s: value %d is %v, too large; change its unit: %w", name, i+1, v, ErrValue)
+		}
+	}
+	return nil
 }
 
 // factored is a design X = Q R with orthonormal columns Q and upper triangular

@@ -18,7 +18,7 @@ func Autocorrelation(x []float64, lags int) ([]float64, error) {
 	if lags < 0 {
 		return nil, fmt.Errorf("%d lags: %w", lags, ErrValue)
 	}
-	if err := checkSample("x", x, max(2, lags+1), true); err != nil {
+	if err := checkModest("x", x, max(2, lags+1)); err != nil {
 		return nil, err
 	}
 	if allEqual(x, nil) {
@@ -130,7 +130,7 @@ func ADF(x []float64, lags int, trend Trend) (UnitRoot, error) {
 	if lags < 0 || trend != Level && trend != Linear {
 		return UnitRoot{}, fmt.Errorf("%d lags, trend %d: %w", lags, trend, ErrValue)
 	}
-	if err := checkSample("x", x, lags+3, true); err != nil {
+	if err := checkModest("x", x, lags+3); err != nil {
 		return UnitRoot{}, err
 	}
 	if allEqual(x, nil) {
@@ -215,7 +215,7 @@ func KPSS(x []float64, lags int, trend Trend) (UnitRoot, error) {
 	if lags < 0 || trend != Level && trend != Linear {
 		return UnitRoot{}, fmt.Errorf("%d lags, trend %d: %w", lags, trend, ErrValue)
 	}
-	if err := checkSample("x", x, max(4, lags+1), true); err != nil {
+	if err := checkModest("x", x, max(4, lags+1)); err != nil {
 		return UnitRoot{}, err
 	}
 	if allEqual(x, nil) {
@@ -273,10 +273,10 @@ func Granger(x, y []float64, lags int) (ANOVA, error) {
 	if lags < 1 || len(x) != len(y) {
 		return ANOVA{}, fmt.Errorf("%d and %d values, %d lags: %w", len(x), len(y), lags, ErrValue)
 	}
-	if err := checkSample("x", x, 3*lags+2, true); err != nil {
+	if err := checkModest("x", x, 3*lags+2); err != nil {
 		return ANOVA{}, err
 	}
-	if err := checkSample("y", y, 3*lags+2, true); err != nil {
+	if err := checkModest("y", y, 3*lags+2); err != nil {
 		return ANOVA{}, err
 	}
 	n := len(y) - lags

@@ -131,7 +131,7 @@ type NumberDrift struct {
 
 // CompareNumbers measures how far current is from reference. Both are finite
 // (ErrValue), two values or more (ErrEmpty); ErrConstant if the reference does not
-// vary. The p-value is [stats.KSFinitePValue]. Time O(n log n).
+// vary. The p-value is that of large samples. Time O(n log n).
 //
 // Method: Szekely and Rizzo, J. Statistical Planning and Inference 143, 2013, for
 // the energy distance.
@@ -182,12 +182,15 @@ func CompareNumbers(reference, current []float64) (NumberDrift, error) {
 		for j < len(b) && b[j] == next {
 			j++
 		}
-		d.KS = math.Max(d.KS, math.Abs(float64(i)/n-float64(j)/m))
 		at = next
 	}
 	d.WassersteinNormed = d.Wasserstein / math.Sqrt(variance*(n-1)/n)
 	d.Energy = math.Sqrt(2 * d.Energy)
-	d.KSP = stats.KSFinitePValue(d.KS, n, m)
+	ks, err := stats.KolmogorovSmirnovAsk(a, b, stats.Ask{Method: stats.Approx})
+	if err != nil {
+		return NumberDrift{}, fmt.Errorf("Kolmogorov-Smirnov: %w", err)
+	}
+	d.KS, d.KSP = ks.Statistic, ks.P
 	edges := make([]float64, 9)
 	for k := range edges {
 		if edges[k], err = stats.Quantile(a, float64(k+1)/10); err != nil {

@@ -90,6 +90,9 @@ func Expected(table [][]float64) ([][]float64, error) {
 			n += count
 		}
 	}
+	if n > 1<<53 {
+		return nil, fmt.Errorf("the counts sum to %v, more than can be counted: %w", n, ErrValue)
+	}
 	for i, s := range rowSum {
 		if s == 0 {
 			return nil, fmt.Errorf("row %d counts nothing: %w", i+1, ErrTooFew)
@@ -104,7 +107,9 @@ func Expected(table [][]float64) ([][]float64, error) {
 	for i := range table {
 		expected[i] = make([]float64, len(colSum))
 		for j := range colSum {
-			expected[i][j] = rowSum[i] / n * colSum[j]
+			if expected[i][j] = rowSum[i] / n * colSum[j]; expected[i][j] == 0 {
+				return nil, fmt.Errorf("row %d, column %d: the expected count is too small: %w", i+1, j+1, ErrValue)
+			}
 		}
 	}
 	return expected, nil

@@ -41,9 +41,15 @@ func GoodnessOfFit(counts, probs []float64) (Result, error) {
 	if n == 0 {
 		return Result{}, fmt.Errorf("the counts are all 0: %w", ErrTooFew)
 	}
+	if n > 1<<53 {
+		return Result{}, fmt.Errorf("the counts sum to %v, more than can be counted: %w", n, ErrValue)
+	}
 	stat := 0.0
 	for i, c := range counts {
 		e := n * probs[i]
+		if e == 0 {
+			return Result{}, fmt.Errorf("probability %d is too small: %w", i+1, ErrValue)
+		}
 		stat += (c - e) * (c - e) / e
 	}
 	df := float64(len(counts) - 1)
@@ -232,7 +238,7 @@ func checkTwoByTwo(table [][]float64) error {
 	}
 	for i, row := range table {
 		for j, count := range row {
-			if !(count >= 0) || math.IsInf(count, 0) || count != math.Floor(count) {
+			if !(count >= 0 && count <= 1<<50) || count != math.Floor(count) {
 				return fmt.Errorf("row %d, column %d: the count is %v: %w", i+1, j+1, count, ErrValue)
 			}
 		}
@@ -401,6 +407,9 @@ func CohenKappa(table [][]float64, level float64) (Agreement, error) {
 			cols[j] += v
 			n += v
 		}
+	}
+	if n > 1<<53 {
+		return Agreement{}, fmt.Errorf("the counts sum to %v, more than can be counted: %w", n, ErrValue)
 	}
 	if n == 0 {
 		return Agreement{}, fmt.Errorf("the table counts nothing: %w", ErrTooFew)

@@ -27,9 +27,16 @@ func KolmogorovSmirnovAsk(a, b []float64, ask Ask) (Result, error) {
 		steps, _ := largestGap(a, b)
 		r.P = exactKS(steps, len(a), len(b))
 	case Approx:
-		r.P = KSPValue(r.Statistic, float64(len(a)), float64(len(b)))
+		r.P = twoSampleTail(r.Statistic, len(a), len(b))
 	}
 	return r, nil
+}
+
+// twoSampleTail returns P(D >= d) for two samples, as for one of nm/(n+m) values:
+// nearer to the exact one than the limit, which is too large.
+func twoSampleTail(d float64, n, m int) float64 {
+	one := math.Round(float64(n) / float64(n+m) * float64(m))
+	return kolmogorovTail(max(1, int(one)), d)
 }
 
 // KolmogorovSmirnovNormal tests whether a sample comes from the normal

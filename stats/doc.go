@@ -17,6 +17,7 @@
 //	  whatever the spreads                     [BrunnerMunzel]       P(a > b)
 //	  before and after                         [Wilcoxon]            rank-biserial correlation
 //	  of several groups                        [KruskalWallis]       epsilon squared
+//	  and which of them                        [Dunn]
 //	  of several treatments of each block      [Friedman]            Kendall's W
 //	do means differ, without any assumption    [PermutationMeans]    their difference
 //	do variances differ                        [Levene], [Fligner]
@@ -27,11 +28,13 @@
 //	are two categories linked                  [ChiSquared], [GTest] Cramer's V
 //	  with small counts                        [Fisher]              odds ratio
 //	  before and after                         [McNemar], [CochranQ] odds ratio
+//	  within strata                            [MantelHaenszel]      common odds ratio
 //	do counts follow given shares              [GoodnessOfFit]       Cohen's w
 //	is a share p, do two shares differ         [Binomial], [ProportionsZ]
 //	do two rates differ                        [PoissonRates]        rate ratio
 //	do two raters agree                        [CohenKappa]          kappa
 //	do two numbers go together                 [Pearson], [Spearman], [Kendall], [PartialCorrelation]
+//	  in any way, not up or down only          [DistanceCorrelation] distance correlation
 //	do the means of several groups differ      [OneWayANOVA]         omega squared
 //	  with unequal variances                   [WelchANOVA]
 //	  which of them                            [TukeyHSD], [GamesHowell]
@@ -54,11 +57,11 @@
 // # Words
 //
 // A p-value is the probability of a statistic at least as far from what chance
-// expects, if nothing but chance were at work. Tests are two-sided unless asked otherwise.
-// An effect size is free of units: Hedges' g is the difference of the means in
-// standard deviations; the rank-biserial correlation is the share of pairs in
-// which the first group is larger less the share in which it is smaller;
-// Cramer's V runs from 0 (independent) to 1 (one category tells the other).
+// expects, if nothing but chance were at work. Tests are two-sided unless asked
+// otherwise. An effect size is free of units: Hedges' g is the difference of the
+// means in standard deviations; the rank-biserial correlation is the share of
+// pairs in which the first group is larger less the share in which it is
+// smaller; Cramer's V runs from 0 (independent) to 1 (one category tells the other).
 //
 // # A small example
 //
@@ -70,6 +73,6 @@
 // # What it does not do
 //
 // It chooses no test (package science/hypothesis does), drops no missing
-// values (NaN is an error: the caller knows what leaving a row out means), and
-// prints nothing.
+// values (NaN is an error: the caller knows what leaving a row out means; only
+// [Describe] counts them), and prints nothing.
 package stats

@@ -727,3 +727,163 @@ func TestFamilyErrors(t *testing.T) {
 		}
 	}
 }
+
+// Whatever the numbers, a test answers with a probability or with an error.
+func TestExtremeNumbers(t *testing.T) {
+	t.Parallel()
+	rng := seed.Stream(14, "extremes", 0)
+	values := []float64{0, 1, -1, 2, 1e308, -1e308, 5e-324, 1e-310, 1e154, -1e-160, 1e17, 1e17 + 16, math.NaN(), math.Inf(1), math.Inf(-1)}
+	just := func(p float64, err error) (stats.Result, error) { return stats.Result{P: p}, err }
+	var ask stats.Ask
+	type test = func(x, y []float64) (stats.Result, error)
+	groups := func(f func(groups [][]float64) (stats.Result, error)) test {
+		return func(x, y []float64) (stats.Result, error) { return f([][]float64{x, y}) }
+	}
+	one := func(f func(x []float64) (stats.Result, error)) test {
+		return func(x, _ []float64) (stats.Result, error) { return f(x) }
+	}
+	two := func(f func(x, y []float64, ask stats.Ask) (stats.Result, error)) test {
+		return func(x, y []float64) (stats.Result, error) { return f(x, y, ask) }
+	}
+	tests := map[string]test{
+		"one-sample t": func(x, _ []float64) (stats.Result, error) { return stats.OneSampleT(x, 1, ask) },
+		"student":      two(stats.StudentT), "paired": two(stats.PairedT), "welch": two(stats.WelchAsk),
+		"yuen":       func(x, y []float64) (stats.Result, error) { return stats.Yuen(x, y, 0.2, ask) },
+		"tost":       func(x, y []float64) (stats.Result, error) { r, err := stats.TOST(x, y, -1, 1); return just(r.P, err) },
+		"variance F": two(stats.VarianceF),
+		"levene":     func(x, y []float64) (stats.Result, error) { return stats.Levene([][]float64{x, y}, stats.Trimmed) },
+		"bartlett":   groups(stats.Bartlett), "fligner": groups(stats.Fligner), "kruskal": groups(stats.KruskalWallis),
+		"friedman": groups(stats.Friedman), "cochran q": groups(stats.CochranQ),
+		"brunner-munzel": two(stats.BrunnerMunzel), "mann-whitney": two(stats.MannWhitneyAsk),
+		"wilcoxon":    func(x, y []float64) (stats.Result, error) { r, err := stats.Wilcoxon(x, y, ask); return r.Result, err },
+		"permutation": two(stats.PermutationMeans), "ks": two(stats.KolmogorovSmirnovAsk), "cramer-von mises": two(stats.CramerVonMises),
+		"anderson k":   groups(stats.AndersonKSamples),
+		"ks normal":    func(x, _ []float64) (stats.Result, error) { return stats.KolmogorovSmirnovNormal(x, 0, 1) },
+		"shapiro-wilk": one(stats.ShapiroWilk), "jarque-bera": one(stats.JarqueBera),
+		"d'agostino-pearson": one(stats.DAgostinoPearson), "anderson-darling": one(stats.AndersonDarling),
+		"distance": func(x, y []float64) (stats.Result, error) { return stats.DistanceCorrelation(x, y) },
+		"strata": func(x, y []float64) (stats.Result, error) {
+			return stats.MantelHaenszel([][][]float64{{x, y}, {{3, 1}, {2, 4}}}, ask)
+		},
+		"pearson": two(stats.Pearson), "spearman": two(stats.Spearman), "kendall": two(stats.Kendall),
+		"partial": func(x, y []float64) (stats.Result, error) {
+			return stats.PartialCorrelation(x, y, [][]float64{[]float64{3, 1, 4, 1, 5, 9, 2, 6, 5}[:len(x)]}, ask)
+		},
+		"goodness of fit": func(x, y []float64) (stats.Result, error) { return stats.GoodnessOfFit(x, y) },
+		"chi-squared":     groups(stats.ChiSquared), "g-test": groups(stats.GTest),
+		"fisher": func(x, y []float64) (stats.Result, error) {
+			r, err := stats.Fisher([][]float64{x, y}, ask)
+			return just(r.P, err)
+		},
+		"mcnemar": func(x, y []float64) (stats.Result, error) { return stats.McNemar([][]float64{x, y}, ask) },
+		"kappa": func(x, y []float64) (stats.Result, error) {
+			_, err := stats.CohenKappa([][]float64{x, y}, 0)
+			return just(0, err)
+		},
+		"odds": func(x, y []float64) (stats.Result, error) {
+			_, err := stats.OddsRiskRatio([][]float64{x, y}, 0)
+			return just(0, err)
+		},
+		"describe": func(x, _ []float64) (stats.Result, error) { _, err := stats.Describe(x); return just(0, err) },
+		"eta": func(x, y []float64) (stats.Result, error) {
+			v, err := stats.CorrelationRatio([][]float64{x, y})
+			return just(v, err)
+		},
+		"V": func(x, y []float64) (stats.Result, error) {
+			v, err := stats.CramersVCorrected([][]float64{x, y})
+			return just(v, err)
+		},
+		"theil's u": func(x, y []float64) (stats.Result, error) {
+			v, err := stats.MutualInformation([][]float64{x, y})
+			return just(v.RowGivenCol, err)
+		},
+	}
+	for range 200 {
+		// Half of the time without what is refused at once.
+		usable := len(values) - 3*rng.IntN(2)
+		pick := func() float64 { return values[rng.IntN(usable)] }
+		x := draw(rng, rng.IntN(10), pick)
+		y := draw(rng, len(x), pick)
+		if rng.IntN(3) == 0 {
+			y = draw(rng, rng.IntN(10), pick)
+		}
+		for name, f := range tests {
+			r, err := f(x, y)
+			if err != nil {
+				if err.Error() == "" {
+					t.Errorf("%s of %v and %v: an error without words", name, x, y)
+				}
+				continue
+			}
+			if !(r.P >= 0 && r.P <= 1) || math.IsNaN(r.Statistic) || math.IsNaN(r.Effect) || math.IsNaN(r.EffectLow) || math.IsNaN(r.EffectHigh) {
+				t.Errorf("%s of %v and %v: %+v", name, x, y, r)
+			}
+		}
+	}
+}
+
+// Mantel-Haenszel: R 4.2, mantelhaen.test(UCBAdmissions), with sexes as columns
+// in its table and as rows here. Dunn and the distance correlations: their
+// definitions in NumPy.
+func TestStrataPairsAndDistances(t *testing.T) {
+	t.Parallel()
+	admitted := [][][]float64{
+		{{512, 89}, {313, 19}}, {{353, 17}, {207, 8}}, {{120, 202}, {205, 391}},
+		{{138, 131}, {279, 244}}, {{53, 94}, {138, 299}}, {{22, 24}, {351, 317}},
+	}
+	r, err := stats.MantelHaenszel(admitted, stats.Ask{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	near(t, "UCB: chi-squared", r.Statistic, 1.4269462285866883, 1e-12)
+	near(t, "UCB: p", r.P, 0.2323, 1e-3)
+	near(t, "UCB: odds ratio", r.Effect, 0.9046968, 1e-7)
+	near(t, "UCB: low", r.Low, 0.7719074, 1e-6)
+	near(t, "UCB: high", r.High, 1.0603298, 1e-6)
+	if _, err := stats.MantelHaenszel([][][]float64{{{3, 0}, {4, 0}}}, stats.Ask{}); !errors.Is(err, stats.ErrTooFew) {
+		t.Errorf("a stratum of one column gives %v", err)
+	}
+
+	pairs, err := stats.Dunn([][]float64{{1, 2, 2, 5, 7}, {3, 4, 4, 8}, {6, 7, 9, 9, 10, 12}}, stats.Bonferroni)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []stats.RankPair{
+		{A: 0, B: 1, Z: -0.669060450550477, P: 0.5034569172633832, Adjusted: 1},
+		{A: 0, B: 2, Z: -2.748619765802643, P: 0.005984676654391186, Adjusted: 0.017954029963173558},
+		{A: 1, B: 2, Z: -1.8831258772435697, P: 0.059683311095277955, Adjusted: 0.17904993328583386},
+	} {
+		got := pairs[i]
+		near(t, "z", got.Z, want.Z, 1e-12)
+		near(t, "p", got.P, want.P, 1e-12)
+		near(t, "adjusted p", got.Adjusted, want.Adjusted, 1e-12)
+		if got.A != want.A || got.B != want.B {
+			t.Errorf("pair %d is of %d and %d", i, got.A, got.B)
+		}
+	}
+
+	x, y := []float64{1, 2, 3, 4, 5, 6, 7, 8}, []float64{9, 4, 1, 0, 1, 4, 9, 17}
+	if r, err = stats.DistanceCorrelation(x, y); err != nil {
+		t.Fatal(err)
+	}
+	near(t, "distance correlation", r.Effect, 0.6380925360067098, 1e-12)
+	near(t, "corrected", r.Statistic, 0.03409971697352366, 1e-10)
+	// It sees what no correlation does, and holds its level where nothing is.
+	rng := seed.Stream(15, "distance", 0)
+	hits := 0
+	for range 300 {
+		if r, err = stats.DistanceCorrelation(normals(rng, 30), normals(rng, 30)); err != nil {
+			t.Fatal(err)
+		}
+		if r.P <= 0.05 {
+			hits++
+		}
+	}
+	if share := float64(hits) / 300; share > 0.05+4*math.Sqrt(0.05*0.95/300) {
+		t.Errorf("P(p <= 0.05) = %v", share)
+	}
+	x = normals(rng, 100)
+	if r, err = stats.DistanceCorrelation(x, apply(x, func(v float64) float64 { return v * v })); err != nil || r.P > 1e-3 {
+		t.Errorf("a parabola has p = %v, %v", r.P, err)
+	}
+}

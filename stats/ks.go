@@ -13,8 +13,9 @@ import (
 // The interval of the effect follows from the inequality of Dvoretzky, Kiefer
 // and Wolfowitz (with Massart's constant) for both samples; it is wide, and
 // holds for every distribution. The p-value is exact if no two values are equal
-// and neither sample has more than 25; otherwise it is [KSPValue]. With many
-// equal values it is too large, never too small.
+// and neither sample has more than 25; otherwise it is that of one sample of
+// nm/(n+m) values against its distribution, nearer than the limit [KSPValue].
+// With many equal values it is too large.
 //
 // Neither sample may be empty (ErrTooFew) or hold NaN (ErrValue). Infinities
 // are ordered like numbers. If all values are equal it returns ErrConstant.
@@ -39,7 +40,7 @@ func KolmogorovSmirnov(a, b []float64) (Result, error) {
 	if !tied && len(a) <= exactUpTo && len(b) <= exactUpTo {
 		p = exactKS(steps, len(a), len(b))
 	} else {
-		p = KSPValue(d, n, m)
+		p = twoSampleTail(d, len(a), len(b))
 	}
 	// Each function is within its band with probability 0.975, so both are with
 	// at least 0.95.

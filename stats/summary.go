@@ -164,7 +164,7 @@ func CorrelationRatio(groups [][]float64) (float64, error) {
 	if _, err := checkSamples(groups, 1); err != nil {
 		return 0, err
 	}
-	between, within := splitSquares(groups)
+	between, within := splitSquares(scaledGroups(groups))
 	if !(between+within > 0) {
 		return 0, fmt.Errorf("all groups hold one value only: %w", ErrConstant)
 	}

@@ -23,6 +23,7 @@ func VarianceF(a, b []float64, ask Ask) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	a, b = scaled(a, b)
 	_, varA := meanVar(a)
 	_, varB := meanVar(b)
 	if !(varA > 0 && varB > 0) {
@@ -68,6 +69,7 @@ func Levene(groups [][]float64, center Center) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	groups = scaledGroups(groups)
 	distances := make([][]float64, len(groups))
 	for i, x := range groups {
 		sorted := slices.Clone(x)
@@ -109,6 +111,7 @@ func Bartlett(groups [][]float64) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	groups = scaledGroups(groups)
 	k := float64(len(groups))
 	var pooled, logs, inverse float64
 	for i, x := range groups {
@@ -142,6 +145,7 @@ func Fligner(groups [][]float64) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	groups = scaledGroups(groups)
 	var distances []float64
 	for _, x := range groups {
 		sorted := slices.Clone(x)
@@ -172,6 +176,16 @@ func Fligner(groups [][]float64) (Result, error) {
 	stat /= variance
 	df := float64(len(groups) - 1)
 	return Result{Test: "Fligner-Killeen test", Statistic: stat, DF: df, P: ChiSquaredPValue(stat, df), N: n}, nil
+}
+
+// scaledGroups is scaled for any number of groups.
+func scaledGroups(groups [][]float64) [][]float64 {
+	rest, _ := scaled(slices.Concat(groups...), nil)
+	out := make([][]float64, len(groups))
+	for i, x := range groups {
+		out[i], rest = rest[:len(x)], rest[len(x):]
+	}
+	return out
 }
 
 // splitSquares splits the squares about the common mean into those between the

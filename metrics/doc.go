@@ -5,9 +5,22 @@
 //
 //	do bad rows score higher than good ones?   [AUC], [Gini], [KS], [AveragePrecision], [ROC]
 //	does a score of 0.2 mean one in five?      [CalibrationError], [Reliability], [LogLoss], [Brier]
-//	is the decision at a threshold right?      [Accuracy], [Count]
+//	is the decision at a threshold right?      [Accuracy], [Count], [Confusion.Rates], [CheapestThreshold], [Lift]
 //
-// For numbers there are [RMSE], [MAE] and [R2], for an order within groups [NDCG]. [DeLong] gives the standard
+// Of other tasks and questions:
+//
+//	several classes                            [CountClasses], [ClassAUC], [PairAUC], [ClassLogLoss], [TopAccuracy]
+//	numbers                                    [RMSE], [MAE], [R2], [Deviance], [Pinball], [Huber], [MAPE]
+//	forecasts, intervals                       [MASE], [RMSSE], [Intervals], [ConformalQuantile]
+//	an order within groups                     [NDCG], [NDCGLinear], [RetrievalAt]
+//	clusters                                   [CompareClusters], [ShapeOf]
+//	scores that are not yet probabilities      [FitIsotonic], [FitPlatt], [FitBeta], [FitTemperature]
+//	scorecards                                 [WOE], [PointsScale]
+//	groups of people                           [Fairness]
+//	have the data moved                        [PSI], [CompareNumbers], [CompareCategories]
+//	how good is it, before the truth is known  [EstimatePerformance]
+//
+// [DeLong] gives the standard
 // error of an AUC and [DeLongPaired] that of the difference of two models on the
 // same rows, which is far smaller than the two errors taken apart.
 //
@@ -27,6 +40,7 @@
 // # What it does not do
 //
 // It guesses nothing: a statistic that does not exist, such as the AUC of one
-// class, is an error ([ErrOneClass]), never 0. It knows no intervals other than
+// class, is an error ([ErrOneClass]), never 0; shares of counts that are 0/0 are 0
+// and named as undefined. It knows no intervals other than
 // DeLong's standard errors; package science/evaluate has those.
 package metrics

@@ -1,11 +1,9 @@
 package metrics_test
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"testing"
 
 	"github.com/tandem-ml/tandem/data/seed"
@@ -22,118 +20,6 @@ func ExampleAUC() {
 	}
 	fmt.Println(auc)
 	// Output: 0.875
-}
-
-// golden is one case of testdata/golden/metrics.json: values of scikit-learn
-// 1.9.1 and SciPy 1.17.1; each case names its source.
-type golden struct {
-	ID     string
-	Inputs struct{ Y, P, YHat, Weight []float64 }
-	Params struct{ Threshold float64 }
-
-	Expected   map[string]json.RawMessage
-	RTol, ATol float64
-}
-
-func (c golden) labels() []bool {
-	out := make([]bool, len(c.Inputs.Y))
-	for i, y := range c.Inputs.Y {
-		out[i] = y == 1
-	}
-	return out
-}
-
-func (c golden) compare(t *testing.T, name string, got []float64) {
-	t.Helper()
-	raw, ok := c.Expected[name]
-	if !ok {
-		return // not every case has every metric
-	}
-	var want []float64
-	if err := json.Unmarshal(raw, &want); err != nil {
-		want = make([]float64, 1)
-		if err := json.Unmarshal(raw, &want[0]); err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-	}
-	if len(got) != len(want) {
-		t.Errorf("%s: %d values, want %d", name, len(got), len(want))
-		return
-	}
-	for i := range want {
-		if !(math.Abs(got[i]-want[i]) <= c.ATol+c.RTol*math.Abs(want[i])) {
-			t.Errorf("%s[%d] = %.15g, want %.15g", name, i, got[i], want[i])
-		}
-	}
-}
-
-func TestGolden(t *testing.T) {
-	t.Parallel()
-	raw, err := os.ReadFile("testdata/golden/metrics.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var file struct{ Cases []golden }
-	if err := json.Unmarshal(raw, &file); err != nil {
-		t.Fatal(err)
-	}
-	// Each entry takes a case to the expected values of that name.
-	weighted := map[string]func(label []bool, score, weight []float64) (float64, error){
-		"roc_auc": metrics.AUC, "gini": metrics.Gini, "average_precision": metrics.AveragePrecision,
-		"log_loss": metrics.LogLoss, "brier": metrics.Brier, "ks": metrics.KS,
-	}
-	regression := map[string]func(y, predicted []float64) (float64, error){
-		"rmse": metrics.RMSE, "mae": metrics.MAE, "r2": metrics.R2,
-	}
-	seen := map[string]bool{}
-	for _, c := range file.Cases {
-		seen[c.ID] = true
-		t.Run(c.ID, func(t *testing.T) {
-			t.Parallel()
-			must := func(v float64, err error) []float64 {
-				t.Helper()
-				if err != nil {
-					t.Fatal(err)
-				}
-				return []float64{v}
-			}
-			if c.ID == "regression" {
-				for name, f := range regression {
-					c.compare(t, name, must(f(c.Inputs.Y, c.Inputs.YHat)))
-				}
-				return
-			}
-			label, p := c.labels(), c.Inputs.P
-			for name, f := range weighted {
-				c.compare(t, name, must(f(label, p, c.Inputs.Weight)))
-			}
-			c.compare(t, "ece10_equal_mass", must(metrics.CalibrationError(label, p)))
-			roc, err := metrics.ROC(label, p)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var fpr, tpr []float64
-			for _, point := range roc {
-				fpr, tpr = append(fpr, point[0]), append(tpr, point[1])
-			}
-			c.compare(t, "fpr", fpr)
-			c.compare(t, "tpr", tpr)
-			c.compare(t, "roc_points", []float64{float64(len(roc))})
-			if c.Params.Threshold > 0 {
-				n, err := metrics.Count(label, p, c.Params.Threshold)
-				if err != nil {
-					t.Fatal(err)
-				}
-				c.compare(t, "confusion", []float64{float64(n.TN), float64(n.FP), float64(n.FN), float64(n.TP)})
-				c.compare(t, "accuracy", must(metrics.Accuracy(label, p, c.Params.Threshold)))
-			}
-		})
-	}
-	for _, id := range []string{"binary.scores", "binary.weighted", "binary.roc_curve", "binary.threshold", "binary.perfect", "binary.inverted", "regression"} {
-		if !seen[id] {
-			t.Errorf("case %s is missing", id)
-		}
-	}
 }
 
 // rows draws n labels and scores that rank them, with ties.

@@ -25,16 +25,32 @@ import (
 // Method: Järvelin and Kekäläinen, ACM TOIS 20(4), 2002, with the gains of
 // Burges et al., ICML 2005; ties as McSherry and Najork, ECIR 2008.
 func NDCG(label, score []float64, groups []int, k int) (float64, error) {
+	return ndcg(label, score, groups, k, func(label float64) float64 { return math.Exp2(label) - 1 })
+}
+
+// NDCGLinear is [NDCG] with the label itself as the gain, in place of 2^label-1,
+// as scikit-learn has it: a label of 3 is worth three of 1, not seven.
+//
+// Method: Järvelin and Kekäläinen, ACM TOIS 20(4), 2002.
+func NDCGLinear(label, score []float64, groups []int, k int) (float64, error) {
+	return ndcg(label, score, groups, k, func(label float64) float64 { return label })
+}
+
+func ndcg(label, score []float64, groups []int, k int, gainOf func(label float64) float64) (float64, error) {
 	if err := checkOrder(label, score, groups, k); err != nil {
 		return 0, err
+	}
+	gains := make([]float64, len(label))
+	for i, l := range label {
+		gains[i] = gainOf(l)
 	}
 	var sum, counted float64
 	begin := 0
 	for _, size := range groups {
-		label, score := label[begin:begin+size], score[begin:begin+size]
+		gain, score := gains[begin:begin+size], score[begin:begin+size]
 		begin += size
-		if best := dcg(label, label, k); best > 0 {
-			sum += dcg(label, score, k) / best
+		if best := dcg(gain, gain, k); best > 0 {
+			sum += dcg(gain, score, k) / best
 			counted++
 		}
 	}
@@ -46,14 +62,14 @@ func NDCG(label, score []float64, groups []int, k int) (float64, error) {
 
 // dcg returns the discounted gain of the k rows with the largest scores, rows of
 // equal score having the mean discount of their places.
-func dcg(label, score []float64, k int) float64 {
+func dcg(gains, score []float64, k int) float64 {
 	order := byScore(score)
 	slices.Reverse(order)
 	sum := 0.0
 	for begin := 0; begin < min(k, len(order)); {
 		end, gain, discount := begin, 0.0, 0.0
 		for ; end < len(order) && score[order[end]] == score[order[begin]]; end++ {
-			gain += math.Exp2(label[order[end]]) - 1
+			gain += gains[order[end]]
 			if end < k {
 				discount += 1 / math.Log2(float64(end+2))
 			}

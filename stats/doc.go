@@ -35,6 +35,20 @@
 //	do two raters agree                        [CohenKappa]          kappa
 //	do two numbers go together                 [Pearson], [Spearman], [Kendall], [PartialCorrelation]
 //	  in any way, not up or down only          [DistanceCorrelation] distance correlation
+//	do the means of several groups differ      [OneWayANOVA]         omega squared
+//	  with unequal variances                   [WelchANOVA]
+//	  which of them                            [TukeyHSD], [GamesHowell]
+//	  by two factors                           [TwoWayANOVA]         partial eta squared
+//	what goes with a number, the rest equal    [OLS], and robust     coefficients
+//	  with yes or no, with a count             [Logit], [Poisson]    coefficients
+//	is a series stationary                     [ADF], [KPSS]
+//	  is anything left in it                   [LjungBox], [Autocorrelation]
+//	  does another help to predict it          [Granger]
+//	what does an experiment say                [CUPED], [RatioDifference], [BetaAB]
+//	  is it sound                              [SampleRatio]
+//	  looking before it ends                   [SequentialP], [GroupSequential]
+//	  where nothing was assigned by chance     [DifferenceInDifferences], [InversePropensity]
+//	how long until something happens           [KaplanMeier], [LogRank]
 //
 // Those that take an [Ask] can be asked one-sided, with intervals of any level,
 // and with the p-value from all orders or from the limit. [Adjust] corrects

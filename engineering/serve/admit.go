@@ -23,8 +23,8 @@ func (s *Server) admit(scope keys.Scope, next http.Handler) http.Handler {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if status, err := s.admitted(keyOf(r), r.RemoteAddr, scope); err != nil {
-			switch status {
+		if e := s.admitted(keyOf(r), r.RemoteAddr, scope); e != nil {
+			switch e.Status {
 			case http.StatusTooManyRequests:
 				w.Header().Set("Retry-After", "60")
 			case http.StatusUnauthorized:
@@ -32,28 +32,27 @@ func (s *Server) admit(scope keys.Scope, next http.Handler) http.Handler {
 				w.Header().Add("WWW-Authenticate", `Bearer realm="tandem"`)
 				w.Header().Add("WWW-Authenticate", `Basic realm="tandem: any name, and a key as the password", charset="UTF-8"`)
 			}
-			s.fail(w, r, err)
+			s.fail(w, r, e)
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-// admitted refuses a caller whose key does not have the scope, with the status
-// that says why.
-func (s *Server) admitted(key, remote string, scope keys.Scope) (status int, err error) {
+// admitted returns why a caller is refused, nil if its key has the scope.
+func (s *Server) admitted(key, remote string, scope keys.Scope) *refusal {
 	k, err := s.opt.Keys.Check(key, s.opt.Now())
 	switch {
 	case err != nil && s.failures.another(remote, s.opt.Now()):
-		return http.StatusTooManyRequests, refuse(http.StatusTooManyRequests, "failures", "too many requests without a good key came from there; try again in a minute")
+		return refuse(http.StatusTooManyRequests, "failures", "too many requests without a good key came from there; try again in a minute")
 	case errors.Is(err, keys.ErrExpired):
-		return http.StatusUnauthorized, refuse(http.StatusUnauthorized, "key", "the key has expired")
+		return refuse(http.StatusUnauthorized, "key", "the key has expired")
 	case err != nil:
-		return http.StatusUnauthorized, refuse(http.StatusUnauthorized, "key", "send a key as Authorization: Bearer KEY")
+		return refuse(http.StatusUnauthorized, "key", "send a key as Authorization: Bearer KEY")
 	case !k.Has(scope):
-		return http.StatusForbidden, refuse(http.StatusForbidden, "scope", "the key is good, but not for this: it lacks the scope "+string(scope))
+		return refuse(http.StatusForbidden, "scope", "the key is good, but not for this: it lacks the scope "+string(scope))
 	}
-	return http.StatusOK, nil
+	return nil
 }
 
 // keyOf returns the key that a request brings: as a bearer token or as the

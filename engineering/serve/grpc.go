@@ -134,8 +134,10 @@ func (s *Server) admitCall(ctx context.Context, scope keys.Scope) error {
 	if p, ok := peer.FromContext(ctx); ok {
 		remote = p.Addr.String()
 	}
-	_, err := s.admitted(text, remote, scope)
-	return err
+	if e := s.admitted(text, remote, scope); e != nil {
+		return e
+	}
+	return nil
 }
 
 // refuseCall returns a refusal and its gRPC form.
@@ -249,12 +251,12 @@ func (i *inference) ModelInfer(ctx context.Context, r *oip.ModelInferRequest) (*
 func decodeCall(r *oip.ModelInferRequest, most int) (*inferRequest, error) {
 	req := &inferRequest{id: r.GetId(), binary: len(r.GetRawInputContents()) > 0}
 	if !printable(req.id, 128) {
-		return nil, inferErrorf("id must be a string of at most 128 printable characters")
+		return nil, fmt.Errorf("id must be a string of at most 128 printable characters")
 	}
 	if n := len(r.GetInputs()); n > maxTensors || len(r.GetOutputs()) > maxTensors {
 		return nil, errTooMany
 	} else if req.binary && len(r.GetRawInputContents()) != n {
-		return nil, inferErrorf("raw_input_contents has %d tensors, and inputs %d", len(r.GetRawInputContents()), n)
+		return nil, fmt.Errorf("raw_input_contents has %d tensors, and inputs %d", len(r.GetRawInputContents()), n)
 	}
 	for i, in := range r.GetInputs() {
 		t := tensor{name: in.GetName()}
@@ -264,13 +266,13 @@ func decodeCall(r *oip.ModelInferRequest, most int) (*inferRequest, error) {
 		n, err := elements(t.shape, most)
 		if err == nil {
 			if _, known := datatypes[in.GetDatatype()]; !known && in.GetDatatype() != "BYTES" {
-				err = inferErrorf("has the unknown datatype %q", clip(in.GetDatatype()))
+				err = fmt.Errorf("has the unknown datatype %q", clip(in.GetDatatype()))
 			}
 		}
 		switch {
 		case err != nil:
 		case req.binary && in.GetContents() != nil:
-			err = inferErrorf("has contents beside raw_input_contents")
+			err = fmt.Errorf("has contents beside raw_input_contents")
 		case req.binary:
 			t.values, err = readTensor(in.GetDatatype(), n, r.GetRawInputContents()[i])
 		default:
@@ -307,12 +309,12 @@ func readContents(datatype string, n int, c *oip.InferTensorContents) ([]json.Ra
 	case "BYTES":
 		return contents(n, c.GetBytesContents(), func(x []byte) json.RawMessage { return textJSON(string(x)) })
 	}
-	return nil, inferErrorf("of the datatype %s comes as raw_input_contents only", datatype)
+	return nil, fmt.Errorf("of the datatype %s comes as raw_input_contents only", datatype)
 }
 
 func contents[T any](n int, list []T, value func(T) json.RawMessage) ([]json.RawMessage, error) {
 	if len(list) != n {
-		return nil, inferErrorf("has %d elements of its datatype, and its shape %d", len(list), n)
+		return nil, fmt.Errorf("has %d elements of its datatype, and its shape %d", len(list), n)
 	}
 	out := make([]json.RawMessage, n)
 	for i, x := range list {

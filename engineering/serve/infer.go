@@ -3,6 +3,7 @@ package serve
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -221,24 +222,24 @@ func newOutput(w wanted, ds []decisions.Decision, answers []bundle.Answer) outpu
 func decodeInfer(frame, rest []byte, most int) (*inferRequest, error) {
 	form, err := object(frame, "id", "parameters", "inputs", "outputs")
 	if err != nil {
-		return nil, inferErrorf("the request: %s", frameError(err))
+		return nil, fmt.Errorf("the request: %s", frameError(err))
 	}
 	req := &inferRequest{}
 	if raw := form["id"]; !absent(raw) {
 		var ok bool
 		if req.id, ok = text(raw); !ok || !printable(req.id, 128) {
-			return nil, inferErrorf("id must be a string of at most 128 printable characters")
+			return nil, fmt.Errorf("id must be a string of at most 128 printable characters")
 		}
 	}
 	if req.binary, err = flag(form["parameters"], "binary_data_output"); err != nil {
 		return nil, err
 	}
 	if absent(form["inputs"]) {
-		return nil, inferErrorf("the request has no inputs")
+		return nil, fmt.Errorf("the request has no inputs")
 	}
 	inputs, err := list(form["inputs"], maxTensors)
 	if err != nil {
-		return nil, inferErrorf("inputs %s", err)
+		return nil, fmt.Errorf("inputs %s", err)
 	}
 	for i, raw := range inputs {
 		var t tensor
@@ -248,23 +249,23 @@ func decodeInfer(frame, rest []byte, most int) (*inferRequest, error) {
 		req.inputs = append(req.inputs, t)
 	}
 	if len(rest) > 0 {
-		return nil, inferErrorf("%d bytes follow the last tensor", len(rest))
+		return nil, fmt.Errorf("%d bytes follow the last tensor", len(rest))
 	}
 	if absent(form["outputs"]) {
 		return req, nil
 	}
 	outputs, err := list(form["outputs"], maxTensors)
 	if err != nil {
-		return nil, inferErrorf("outputs %s", err)
+		return nil, fmt.Errorf("outputs %s", err)
 	}
 	for i, raw := range outputs {
 		o, err := object(raw, "name", "parameters", "datatype", "shape", "data")
 		if err != nil {
-			return nil, inferErrorf("output %d %s", i, frameError(err))
+			return nil, fmt.Errorf("output %d %s", i, frameError(err))
 		}
 		name, ok := text(o["name"])
 		if !ok {
-			return nil, inferErrorf("output %d has no name", i)
+			return nil, fmt.Errorf("output %d has no name", i)
 		}
 		w := wanted{name, req.binary}
 		if p, err := object(orEmpty(o["parameters"])); err == nil && !absent(p["binary_data"]) {
@@ -289,11 +290,11 @@ func orEmpty(raw json.RawMessage) json.RawMessage {
 func flag(parameters json.RawMessage, name string) (bool, error) {
 	all, err := object(orEmpty(parameters))
 	if err != nil {
-		return false, inferErrorf("parameters: %s", frameError(err))
+		return false, fmt.Errorf("parameters: %s", frameError(err))
 	}
 	var on bool
 	if raw := all[name]; !absent(raw) && json.Unmarshal(raw, &on) != nil {
-		return false, inferErrorf("parameters: %s must be true or false", name)
+		return false, fmt.Errorf("parameters: %s must be true or false", name)
 	}
 	return on, nil
 }

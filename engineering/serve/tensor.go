@@ -23,8 +23,6 @@ type tensor struct {
 	values []json.RawMessage
 }
 
-func inferErrorf(format string, args ...any) error { return fmt.Errorf(format, args...) }
-
 // datatypes are the sizes of the elements of each type, and what reads one;
 // BYTES, which has no fixed size, apart.
 var datatypes = map[string]struct {
@@ -95,15 +93,15 @@ func half(b uint16) float64 {
 func decodeTensor(i int, raw json.RawMessage, rest []byte, most int) (tensor, []byte, error) {
 	form, err := object(raw, "name", "shape", "datatype", "parameters", "data")
 	if err != nil {
-		return tensor{}, nil, inferErrorf("input %d %s", i, frameError(err))
+		return tensor{}, nil, fmt.Errorf("input %d %s", i, frameError(err))
 	}
 	var t tensor
 	var ok bool
 	if t.name, ok = text(form["name"]); !ok {
-		return tensor{}, nil, inferErrorf("input %d has no name", i)
+		return tensor{}, nil, fmt.Errorf("input %d has no name", i)
 	}
 	fail := func(format string, args ...any) (tensor, []byte, error) {
-		return tensor{}, nil, inferErrorf("input %q %s", clip(t.name), fmt.Sprintf(format, args...))
+		return tensor{}, nil, fmt.Errorf("input %q %s", clip(t.name), fmt.Sprintf(format, args...))
 	}
 	if absent(form["shape"]) || json.Unmarshal(form["shape"], &t.shape) != nil {
 		return fail("has no shape, a list of whole numbers")

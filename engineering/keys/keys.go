@@ -128,7 +128,14 @@ func writeNew(path string, content []byte) error {
 	if err != nil {
 		return err
 	}
-	return os.Rename(f.Name(), path)
+	if err := os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	if dir, err := os.Open(filepath.Dir(path)); err == nil {
+		_ = dir.Sync() // makes the rename durable where folders can be flushed
+		dir.Close()
+	}
+	return nil
 }
 
 // List returns the keys of a folder, the oldest first; none if there is no

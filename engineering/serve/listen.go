@@ -58,6 +58,9 @@ func Listen(address string) (net.Listener, error) {
 // are not done within [Limits].Drain are cut off, which is an error. The
 // listener's address is what the Host header must name.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	if a, ok := l.Addr().(*net.TCPAddr); s.opt.Keys != nil && s.opt.Certificate == nil && ok && !a.IP.IsLoopback() {
+		s.opt.Logger.Warn("keys and rows cross the network in the clear unless something in front of this server speaks TLS; --tls-cert and --tls-key make it do so itself")
+	}
 	lim := s.opt.Limits
 	server := &http.Server{
 		Handler:           s.outer(s.Guard(l.Addr(), s.routes)),

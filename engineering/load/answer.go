@@ -159,6 +159,7 @@ func (a *answers) head() (ans answer, f framing, err error) {
 		return ans, f, malformed(fmt.Sprintf("there is no status %d", ans.status))
 	}
 	f.length = -1
+	old := ans.last // HTTP/1.0
 	for {
 		if line, err = a.line(&left); err != nil {
 			return ans, f, err
@@ -184,6 +185,10 @@ func (a *answers) head() (ans answer, f framing, err error) {
 			if bytes.EqualFold(name, []byte("transfer-encoding")) {
 				if !bytes.EqualFold(value, []byte("chunked")) || f.chunked {
 					return ans, f, malformed("its Transfer-Encoding is not chunked")
+				}
+				if old {
+					// RFC 9112, section 6.1: its framing is faulty, and readers differ.
+					return ans, f, malformed("HTTP/1.0 has no Transfer-Encoding")
 				}
 				f.chunked = true
 			}

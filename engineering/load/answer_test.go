@@ -91,6 +91,7 @@ func FuzzAnswer(f *testing.F) {
 	f.Add("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
 	f.Add("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n")
 	f.Add("HTTP/1.0 503 Busy\r\nConnection: close\r\n\r\nno")
+	f.Add("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\n\n")
 	f.Add("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 x\r\n\r\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		status, body, last, err := load.ReadAnswer(strings.NewReader(text))

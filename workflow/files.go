@@ -12,36 +12,25 @@ import (
 	"syscall"
 
 	"github.com/tandem-ml/tandem/data"
+	"github.com/tandem-ml/tandem/data/durable"
 )
 
-// writeFile writes a file through a temporary one beside it, so that the file
-// appears whole or not at all.
-func writeFile(path string, write func(io.Writer) error) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
-	if err != nil {
-		return unwritable(path, err)
-	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
+// writeFile writes a file that appears whole or not at all.
+func writeFile(path string, write func(io.Writer) error) error {
+	var made error // why what was to be written could not be made
+	err := durable.Write(path, 0o644, func(f io.Writer) error {
+		kept := &firstError{w: f}
+		w := bufio.NewWriterSize(kept, 1<<16)
+		if err := write(w); err != nil && kept.err == nil {
+			made = err
+			return err
 		}
-	}()
-	kept := &firstError{w: f}
-	w := bufio.NewWriterSize(kept, 1<<16)
-	if err := write(w); err != nil {
-		if kept.err != nil {
-			return unwritable(path, kept.err)
-		}
-		return err // what was to be written could not be made
+		return w.Flush()
+	})
+	if made != nil {
+		return made
 	}
-	for _, step := range []func() error{w.Flush, func() error { return f.Chmod(0o644) }, f.Sync, f.Close,
-		func() error { return os.Rename(f.Name(), path) }} {
-		if err := step(); err != nil {
-			return unwritable(path, err)
-		}
-	}
-	return nil
+	return unwritable(path, err)
 }
 
 // firstError keeps the first error of a writer, so that it can be told from
@@ -61,15 +50,10 @@ func (f *firstError) Write(b []byte) (int, error) {
 
 // unwritable adds the cure to the errors of a file system.
 func unwritable(path string, err error) error {
-	var p *os.PathError
-	var l *os.LinkError
-	switch {
-	case errors.As(err, &p): // names the file beside, which nobody asked for
-		err = p.Err
-	case errors.As(err, &l):
-		err = l.Err
+	if err == nil {
+		return nil
 	}
-	err = fmt.Errorf("write %s: %w", path, err)
+	err = fmt.Errorf("write %s: %w", path, durable.Plain(err)) // the file beside is one that nobody asked for
 	switch {
 	case errors.Is(err, syscall.ENOSPC):
 		return data.WithHint(err, "the disk is full; nothing was left half written")

@@ -1,7 +1,6 @@
 package registry
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"database/sql"
@@ -19,6 +18,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/tandem-ml/tandem/data"
+	"github.com/tandem-ml/tandem/data/durable"
 )
 
 // Version is a bundle's place in a project.
@@ -109,7 +109,8 @@ func (r *Registry) keep(ctx context.Context, tx *sql.Tx, id string, bundle []byt
 		if sum != known {
 			return "", fmt.Errorf("its file %s is missing or damaged, and the bytes given now are not the same", path)
 		}
-		if err := writeFile(path, bundle); err != nil {
+		// The caller holds the write lock, so a file beside is what a process left that died.
+		if err := durable.WriteBeside(path, filepath.Join(filepath.Dir(path), "new.tmp"), 0o600, durable.Bytes(bundle)); err != nil {
 			return "", err
 		}
 	}
@@ -118,33 +119,6 @@ func (r *Registry) keep(ctx context.Context, tx *sql.Tx, id string, bundle []byt
 	}
 	_, err = tx.ExecContext(ctx, `INSERT INTO bundle (id, sha256, size) VALUES ($1, $2, $3)`, id, sum, len(bundle))
 	return known, err
-}
-
-// writeFile writes beside the place and renames, with everything on the disk
-// before and after. The caller holds the write lock, so a file of that name is
-// what a process left that died.
-func writeFile(path string, b []byte) error {
-	dir := filepath.Dir(path)
-	f, err := os.OpenFile(filepath.Join(dir, "new.tmp"), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // after the rename there is nothing to remove
-	_, err = bytes.NewReader(b).WriteTo(f)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err := errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 // Versions returns the versions of a project, the first one first.

@@ -7,10 +7,10 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"github.com/tandem-ml/tandem/bundle"
 	"github.com/tandem-ml/tandem/data"
+	"github.com/tandem-ml/tandem/data/durable"
 	"github.com/tandem-ml/tandem/science/learn"
 )
 
@@ -106,12 +106,12 @@ func (k Checkpoint) read(id identity) (*state, error) {
 		return nil, k.try()
 	}
 	if err != nil {
-		return nil, plain(err)
+		return nil, durable.Plain(err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return nil, plain(err)
+		return nil, durable.Plain(err)
 	}
 	if !info.Mode().IsRegular() {
 		return nil, errors.New("is not a file")
@@ -119,7 +119,7 @@ func (k Checkpoint) read(id identity) (*state, error) {
 	// What is of no use is not read whole.
 	header, err := io.ReadAll(io.LimitReader(f, int64(headerSize)))
 	if err != nil {
-		return nil, plain(err)
+		return nil, durable.Plain(err)
 	}
 	found, err := decodeHeader(header)
 	switch {
@@ -134,7 +134,7 @@ func (k Checkpoint) read(id identity) (*state, error) {
 	}
 	src := make([]byte, info.Size())
 	if _, err := f.ReadAt(src, 0); err != nil {
-		return nil, plain(err)
+		return nil, durable.Plain(err)
 	}
 	s, err := decodeState(src)
 	if err != nil {
@@ -147,49 +147,13 @@ func (k Checkpoint) read(id identity) (*state, error) {
 func (k Checkpoint) try() error {
 	f, err := os.Create(k.beside())
 	if err != nil {
-		return plain(err)
+		return durable.Plain(err)
 	}
 	f.Close()
-	return plain(os.Remove(k.beside()))
+	return durable.Plain(os.Remove(k.beside()))
 }
 
-// write replaces the file: it is written beside, flushed to the disk and
-// renamed, so that at any moment there is a whole state or none.
-func (k Checkpoint) write(raw []byte) (err error) {
-	defer func() {
-		if err != nil {
-			os.Remove(k.beside())
-			err = plain(err)
-		}
-	}()
-	f, err := os.Create(k.beside())
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(raw)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(k.beside(), k.Path); err != nil {
-		return err
-	}
-	if dir, err := os.Open(filepath.Dir(k.Path)); err == nil {
-		_ = dir.Sync() // makes the rename durable where folders can be flushed
-		dir.Close()
-	}
-	return nil
-}
-
-// plain drops operation and path from an error of package os, since the path is
-// named once already.
-func plain(err error) error {
-	var p *fs.PathError
-	var l *os.LinkError
-	switch {
-	case errors.As(err, &p):
-		return p.Err
-	case errors.As(err, &l):
-		return l.Err
-	}
-	return err
+// write replaces the file, so that at any moment there is a whole state or none.
+func (k Checkpoint) write(raw []byte) error {
+	return durable.Plain(durable.WriteBeside(k.Path, k.beside(), 0o644, durable.Bytes(raw)))
 }

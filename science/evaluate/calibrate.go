@@ -72,7 +72,9 @@ func Calibrate(margin, y []float64) (bundle.Calibration, error) {
 }
 
 // platt minimises the cross-entropy of the smoothed targets over slope and
-// offset. The loss is strictly convex in them since z varies.
+// offset. The loss is strictly convex in them since z varies. It is the method
+// of metrics.FitPlatt in the arithmetic of bundles: what it finds becomes part
+// of one, and must have the same bits on every processor.
 func platt(z, y []float64, positive float64) (slope, offset float64) {
 	n := float64(len(y))
 	hit, miss := (positive+1)/(positive+2), 1/(n-positive+2)

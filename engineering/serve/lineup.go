@@ -104,6 +104,15 @@ func (m *Model) loaded() []*Model {
 	return out
 }
 
+// Loaded returns the ids of the bundles that are in service for a project.
+func (s *Server) Loaded(project string) []string {
+	var out []string
+	for _, m := range (*s.models.Load())[project].loaded() {
+		out = append(out, m.Bundle.ID())
+	}
+	return out
+}
+
 // versioned returns the model of a route: the champion with what stands beside
 // it, or of a route that names a version that one alone.
 func (s *Server) versioned(name, version string) (*Model, error) {

@@ -108,8 +108,7 @@ func TestCanary(t *testing.T) {
 				t.Fatalf("row %d is logged as %+v %v", id, d, err)
 			}
 		}
-		var mlflow struct{ Predictions []float64 }
-		mlflow = read[struct{ Predictions []float64 }](t, ask(t, h, "POST", "/invocations", `{"dataframe_records":[`+strings.Join(rows, ",")+`]}`), 200)
+		mlflow := read[struct{ Predictions []float64 }](t, ask(t, h, "POST", "/invocations", `{"dataframe_records":[`+strings.Join(rows, ",")+`]}`), 200)
 		for id, score := range mlflow.Predictions {
 			if score != scoreOf(t, byVersion[side[id]].Bundle, rows[id]) {
 				t.Fatalf("MLflow's row %d scores %v", id, score)

@@ -106,6 +106,8 @@ func describe(e registry.Event, now time.Time) event {
 		}
 	case registry.EventAlias:
 		out.alias(f)
+	case registry.EventNotServed:
+		out.Level, out.Word, out.Text = "bad", "not served", fmt.Sprintf("Version %d could not be put into service as %s: %s", f.Version, f.Alias, f.Reason)
 	case "refused":
 		out.Level, out.Word, out.Text = "bad", "refused", "The bundle of a run was refused: "+f.Reason
 	case retrain.EventStarted:

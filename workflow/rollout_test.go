@@ -205,6 +205,29 @@ func TestRollout(t *testing.T) {
 	if err != nil || len(beside) == 0 {
 		t.Fatalf("no shadow decisions: %v", err)
 	}
+	look, err := OpenDecisions(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer look.Close()
+	asked, err := decisions.ParseCondition("project=loans/shadow")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		where []decisions.Condition
+		most  int
+		want  int64
+	}{
+		{nil, 0, l.Counts("loans").Decisions},
+		{nil, 1 << 20, l.Counts("loans").Decisions},
+		{[]decisions.Condition{asked}, 0, int64(len(beside))},
+	} {
+		n := int64(0)
+		if err := look.Select(t.Context(), tt.where, tt.most, func(decisions.Entry) error { n++; return nil }); err != nil || n != tt.want {
+			t.Errorf("%d decisions are shown, want %d: %v", n, tt.want, err)
+		}
+	}
 	for _, d := range beside {
 		if answered, _, err := l.Get(d.RequestID); err != nil || answered.Key != d.Key || answered.Project != "loans" {
 			t.Fatalf("%+v stands beside %+v: %v", d, answered, err)

@@ -29,7 +29,7 @@ func (m *Models) Change(ctx context.Context, c rollout.Change) (string, error) {
 	switch c.Kind {
 	case rollout.Rollback:
 		v, err := m.rollback(ctx, c)
-		return fmt.Sprintf("version %d is the champion again", v.Number), refused(err)
+		return fmt.Sprintf("version %d is the champion again", v.Number), moved(err)
 	case rollout.StopShadow:
 		return "there is no shadow", m.registry.ClearAlias(ctx, project, registry.Shadow, c.Reason)
 	case rollout.StopCanary:
@@ -48,7 +48,16 @@ func (m *Models) Change(ctx context.Context, c rollout.Change) (string, error) {
 		p.Alias, p.Percent = registry.Canary, c.Percent
 		said = fmt.Sprintf("version %d answers %s%% as the canary", c.Version, data.FormatNumber(c.Percent))
 	}
-	return said, refused(m.registry.Promote(ctx, p))
+	return said, moved(m.registry.Promote(ctx, p))
+}
+
+// moved makes a refusal of what has changed since a version was looked at; other
+// errors are the registry's own.
+func moved(err error) error {
+	if errors.Is(err, registry.ErrMoved) || errors.Is(err, registry.ErrChampion) || errors.Is(err, registry.ErrNotFound) {
+		return refused(err)
+	}
+	return err
 }
 
 // asked is what the audit trail says of how a change came about; nil if there
@@ -124,10 +133,10 @@ func (m *Models) rollback(ctx context.Context, c rollout.Change) (registry.Versi
 		return v, err
 	}
 	if !set {
-		return v, m.explain(fmt.Errorf("roll back: the champion replaced no other version: %w", registry.ErrNotFound))
+		return v, refused(m.explain(fmt.Errorf("roll back: the champion replaced no other version: %w", registry.ErrNotFound)))
 	}
 	if _, err := m.open(v); err != nil {
-		return v, err
+		return v, refused(err)
 	}
 	return v, m.registry.Promote(ctx, registry.Promotion{Project: m.Project.Name, Alias: registry.Champion,
 		Version: v.Number, Expect: now.Number, Reason: "rollback: " + c.Reason, Evidence: asked(c.By, "")})
@@ -225,6 +234,9 @@ func (s *service) prepare(ctx context.Context, place string, number int, beside 
 		err = fmt.Errorf("%s version %d is not put into service: %w", place, number, err)
 		return nil, v, errors.Join(err, s.note(ctx, place, v, err))
 	}
+	s.mu.Lock()
+	delete(s.noted, place)
+	s.mu.Unlock()
 	return &serve.Model{Project: s.project.Name, Version: fmt.Sprint(number), Bundle: b}, v, nil
 }
 

@@ -22,6 +22,10 @@ const (
 // state of the alias than the one found.
 var ErrMoved = errors.New("the alias has moved")
 
+// ErrChampion is wrapped by the error of a promotion that would make the champion
+// its own canary or shadow.
+var ErrChampion = errors.New("it is the champion")
+
 // Alias is a name that points at a version.
 type Alias struct {
 	Project string    `json:"project"`
@@ -80,7 +84,8 @@ func (r *Registry) SetAlias(ctx context.Context, project, alias string, version 
 // Promote points an alias at a version and writes the reason and the evidence
 // to the audit trail, in one transaction. An alias that points there already, with
 // the same percentage, stays as it is, and nothing is written. The error is ErrNotFound if there is
-// no such version, and ErrMoved if the alias is not as p expects.
+// no such version, ErrMoved if the alias is not as p expects, and ErrChampion as
+// that says.
 //
 // A version is champion, canary or shadow, not two of them: to give it one of
 // these places takes the other away from it, but the champion stays champion
@@ -136,7 +141,7 @@ func vacate(ctx context.Context, tx *sql.Tx, p Promotion) error {
 		case top.version != p.Version:
 			continue
 		case other == Champion:
-			return fmt.Errorf("version %d is the champion", p.Version)
+			return ErrChampion
 		}
 		left := Promotion{Project: p.Project, Alias: other, Reason: "it becomes " + p.Alias}
 		if err := change(ctx, tx, left, "", top.version, top.seq); err != nil {

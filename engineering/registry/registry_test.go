@@ -450,11 +450,11 @@ func TestPlaces(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, err := range map[string]error{
-		"is the champion":       promote(registry.Shadow, 3, 0),
-		"version 3 is the cham": promote(registry.Canary, 3, 10),
-		"0 is not its":          promote(registry.Canary, 1, 0),
-		"101 is not its":        promote(registry.Canary, 1, 101),
-		"5 is not its":          promote(registry.Shadow, 1, 5),
+		"it is the champion": promote(registry.Shadow, 3, 0),
+		"is the champion":    promote(registry.Canary, 3, 10),
+		"0 is not its":       promote(registry.Canary, 1, 0),
+		"101 is not its":     promote(registry.Canary, 1, 101),
+		"5 is not its":       promote(registry.Shadow, 1, 5),
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)

@@ -3,9 +3,11 @@ package workflow
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/tandem-ml/tandem/bundle"
 	"github.com/tandem-ml/tandem/engineering/decisions"
+	"github.com/tandem-ml/tandem/engineering/rollout"
 )
 
 // Decisions is a project's decision log, open for looking beside a running
@@ -36,14 +38,25 @@ func (d *Decisions) Close() error {
 }
 
 // Select calls f with the decisions that meet all conditions, in the order of
-// the log, or only with the newest most of them if that is not 0.
+// the log, or only with the newest most of them if that is not 0. Those of
+// shadows are left out, unless a condition is about the project or the id.
 func (d *Decisions) Select(ctx context.Context, where []decisions.Condition, most int, f func(decisions.Entry) error) error {
+	all := slices.ContainsFunc(where, func(c decisions.Condition) bool { return c.Field() == "project" || c.Field() == "id" })
+	shadow := rollout.LoggedAs(d.models.Project.Name)
+	each := func(f func(decisions.Entry) error) error {
+		return d.log.Select(ctx, where, func(e decisions.Entry) error {
+			if !all && e.Project == shadow {
+				return nil
+			}
+			return f(e)
+		})
+	}
 	if most == 0 {
-		return d.log.Select(ctx, where, f)
+		return each(f)
 	}
 	var newest []decisions.Entry // a ring, once it is full
 	n := 0
-	err := d.log.Select(ctx, where, func(e decisions.Entry) error {
+	err := each(func(e decisions.Entry) error {
 		if len(newest) < most {
 			newest = append(newest, e)
 		} else {

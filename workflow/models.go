@@ -15,6 +15,7 @@ import (
 	"github.com/tandem-ml/tandem/data"
 	"github.com/tandem-ml/tandem/engineering/decisions"
 	"github.com/tandem-ml/tandem/engineering/registry"
+	"github.com/tandem-ml/tandem/engineering/rollout"
 	"github.com/tandem-ml/tandem/project"
 )
 
@@ -52,6 +53,7 @@ func (m *Models) Close() error { return m.registry.Close() }
 type ModelLine struct {
 	registry.Version
 	Aliases []string                  `json:"aliases"`
+	Percent float64                   `json:"percent,omitempty"` // of a canary
 	Learner string                    `json:"learner"`
 	Holdout map[string]bundle.Measure `json:"holdout"`
 	Problem string                    `json:"problem,omitempty"` // why the bundle cannot be opened; then Learner and Holdout are empty
@@ -78,6 +80,7 @@ func (m *Models) List(ctx context.Context) ([]ModelLine, error) {
 		for _, a := range aliases {
 			if a.Version == v.Number {
 				line.Aliases = append(line.Aliases, a.Name)
+				line.Percent += a.Percent // only one alias has any
 			}
 		}
 		out = append(out, line)
@@ -103,36 +106,18 @@ func (m *Models) open(v registry.Version) (*bundle.Bundle, error) {
 	return b, nil
 }
 
-// Promote makes a version the champion by a person's decision, which the audit
-// trail records with its reason. A version whose bundle cannot be opened is
-// refused.
+// Promote makes a version the champion by a person's decision: see
+// [Models.Change].
 func (m *Models) Promote(ctx context.Context, number int, reason string) error {
-	if _, _, err := m.Show(ctx, number); err != nil {
-		return err
-	}
-	return m.registry.SetAlias(ctx, m.Project.Name, registry.Champion, number, reason)
+	_, err := m.Change(ctx, rollout.Change{Kind: rollout.Promote, Version: number, Reason: reason})
+	return err
 }
 
 // Rollback makes the champion before this one the champion again and returns
 // it. It fails, and changes nothing, if the champion is changed by another
 // process at the same moment.
 func (m *Models) Rollback(ctx context.Context, reason string) (registry.Version, error) {
-	now, _, err := m.registry.Alias(ctx, m.Project.Name, registry.Champion)
-	if err != nil {
-		return registry.Version{}, err
-	}
-	v, set, err := m.registry.Previous(ctx, m.Project.Name, registry.Champion)
-	if err != nil {
-		return v, err
-	}
-	if !set {
-		return v, m.explain(fmt.Errorf("roll back: the champion replaced no other version: %w", registry.ErrNotFound))
-	}
-	if _, err := m.open(v); err != nil {
-		return v, err
-	}
-	return v, m.registry.Promote(ctx, registry.Promotion{Project: m.Project.Name, Alias: registry.Champion,
-		Version: v.Number, Expect: now.Number, Reason: "rollback: " + reason})
+	return m.rollback(ctx, rollout.Change{Kind: rollout.Rollback, Reason: reason})
 }
 
 func (m *Models) explain(err error) error {
@@ -147,6 +132,10 @@ type Status struct {
 	Project   string           `json:"project"`
 	Champion  int              `json:"champion"` // version; 0: none
 	Bundle    string           `json:"bundle"`
+	Canary    int              `json:"canary,omitempty"`   // version
+	Percent   float64          `json:"percent,omitempty"`  // that the canary answers
+	Shadow    int              `json:"shadow,omitempty"`   // version
+	Shadowed  int64            `json:"shadowed,omitempty"` // decisions of shadows in the log
 	Decisions decisions.Counts `json:"decisions"`
 	Watched   Watched          `json:"watched"` // of the champion
 	Unread    int              `json:"unread"`  // decisions and outcomes that the champion's watch had to pass over
@@ -174,6 +163,12 @@ func StatusOf(ctx context.Context, dir string) (*Status, error) {
 		return s, nil
 	}
 	s.Champion, s.Bundle = v.Number, v.Bundle
+	beside, err := placesOf(ctx, m.registry, m.Project.Name)
+	if err != nil {
+		return nil, err
+	}
+	s.Canary, s.Percent, s.Shadow = beside.canary, beside.percent, beside.shadow
+	s.Shadowed = log.Counts(rollout.LoggedAs(m.Project.Name)).Decisions
 	opened := make(map[string]*bundle.Bundle)
 	w := newWatch(log, m.Project, func(id string) (*bundle.Bundle, error) { return openBundle(m.registry, opened, id) })
 	if err := w.catchUp(ctx); err != nil {
@@ -209,6 +204,12 @@ func (s *Status) Text() string {
 		fmt.Fprintf(&b, "%s has no champion\n", s.Project)
 	} else {
 		fmt.Fprintf(&b, "%s is answered by version %d (%.12s)\n", s.Project, s.Champion, s.Bundle)
+	}
+	if s.Canary != 0 {
+		fmt.Fprintf(&b, "  version %d answers %s%% as the canary\n", s.Canary, data.FormatNumber(s.Percent))
+	}
+	if s.Shadow != 0 {
+		fmt.Fprintf(&b, "  version %d is the shadow; shadows have made %d decisions\n", s.Shadow, s.Shadowed)
 	}
 	fmt.Fprintf(&b, "  %d decisions, %d with an outcome\n", s.Decisions.Decisions, s.Decisions.Outcomes)
 	if n := len(s.Watched.Windows); n > 0 {

@@ -16,6 +16,7 @@ import (
 	"github.com/tandem-ml/tandem/engineering/decisions"
 	"github.com/tandem-ml/tandem/engineering/registry"
 	"github.com/tandem-ml/tandem/engineering/retrain"
+	"github.com/tandem-ml/tandem/engineering/rollout"
 	"github.com/tandem-ml/tandem/metrics"
 	"github.com/tandem-ml/tandem/project"
 )
@@ -81,7 +82,12 @@ func renew(ctx context.Context, p *project.Project, reg *registry.Registry, log 
 	result, err := retrain.Run(ctx, retrain.Plan{
 		Project: p.Name, Entries: entries, Champion: champion, Now: opt.Now(), Maturity: p.Monitor.Maturity, Gate: gate,
 		Registry: shelf{reg}, DryRun: opt.DryRun,
-		Check: func(b *bundle.Bundle) error { return GatesHeld(b.Card) },
+		Check: func(b *bundle.Bundle) error {
+			if err := GatesHeld(b.Card); err != nil {
+				return err
+			}
+			return rollout.Compatible(champion, b)
+		},
 		Train: func(ctx context.Context, train []decisions.Entry) (*bundle.Bundle, error) {
 			if opt.spoil != nil {
 				train = slices.Clone(train)

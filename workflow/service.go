@@ -19,7 +19,7 @@ import (
 	"github.com/tandem-ml/tandem/project"
 )
 
-// followEvery is how often a running server looks whether the champion has
+// followEvery is how often a running server looks whether the lineup has
 // changed: a promotion by another process is in service within a second.
 const followEvery = 300 * time.Millisecond
 
@@ -52,12 +52,14 @@ type service struct {
 	server   *serve.Server
 	talk     *Talk
 
-	following sync.Mutex // one change of the champion at a time
+	following sync.Mutex // one change of the lineup at a time
 
 	mu       sync.Mutex
 	bundles  map[string]*bundle.Bundle // by id, opened once
+	places   places                    // that were put into service
 	champion registry.Version
-	refused  string // why the newest run's bundle was not made champion; "" if it was, or another was since
+	noted    map[string]string // by alias: why what it points at is not in service
+	refused  string            // why the newest run's bundle was not made champion; "" if it was, or another was since
 }
 
 // openService opens a project's state; only one process at a time may.
@@ -79,9 +81,9 @@ func openService(ctx context.Context, p *project.Project, talk *Talk, access ser
 		log.Close()
 		return nil, unusable(p, err)
 	}
-	s := &service{project: p, registry: reg, log: log, talk: talk, bundles: make(map[string]*bundle.Bundle)}
+	s := &service{project: p, registry: reg, log: log, talk: talk, bundles: make(map[string]*bundle.Bundle), noted: make(map[string]string)}
 	s.watch = newWatch(log, p, s.bundle)
-	access.Log, access.Bundle, access.Logger, access.Pages = log, s.bundle, logger, s.pages()
+	access.Log, access.Bundle, access.Logger, access.Pages, access.Rollout = log, s.bundle, logger, s.pages(), s.change
 	s.server = serve.New(access)
 	return s, nil
 }
@@ -99,13 +101,18 @@ func unusable(p *project.Project, err error) error {
 	return err
 }
 
-func (s *service) close() error { return errors.Join(s.log.Close(), s.registry.Close()) }
+func (s *service) close() error {
+	s.server.Settle() // what shadows have still to say belongs into the log
+	return errors.Join(s.log.Close(), s.registry.Close())
+}
 
-// bundle opens a bundle of the registry by its id, once.
+// bundle opens a bundle of the registry by its id, once as long as it is wanted.
 func (s *service) bundle(id string) (*bundle.Bundle, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return openBundle(s.registry, s.bundles, id)
+	b, err := openBundle(s.registry, s.bundles, id)
+	s.forget(id)
+	return b, err
 }
 
 func openBundle(reg *registry.Registry, opened map[string]*bundle.Bundle, id string) (*bundle.Bundle, error) {
@@ -127,40 +134,9 @@ func openBundle(reg *registry.Registry, opened map[string]*bundle.Bundle, id str
 	return b, nil
 }
 
-// follow puts the registry's champion into service, if it is not already.
-func (s *service) follow(ctx context.Context) error {
-	s.following.Lock()
-	defer s.following.Unlock()
-	v, set, err := s.registry.Alias(ctx, s.project.Name, registry.Champion)
-	if err != nil || !set {
-		return err
-	}
-	s.mu.Lock()
-	before := s.champion.Number
-	s.mu.Unlock()
-	if v.Number == before {
-		return nil
-	}
-	b, err := s.bundle(v.Bundle)
-	if err != nil {
-		return fmt.Errorf("champion version %d: %w", v.Number, err)
-	}
-	s.server.Swap(serve.Model{Project: s.project.Name, Version: fmt.Sprint(v.Number), Bundle: b})
-	s.mu.Lock()
-	s.champion = v
-	if before != 0 {
-		s.refused = "" // what is in force now was decided after that run
-	}
-	s.mu.Unlock()
-	if before != 0 {
-		s.talk.Line("%s  version %d answers now, before it was %d", clock(), v.Number, before)
-	}
-	return nil
-}
-
 func clock() string { return time.Now().Format("15:04:05") }
 
-// followRegistry puts each new champion into service until ctx ends. What goes
+// followRegistry puts each new lineup into service until ctx ends. What goes
 // wrong is said once, not at every look.
 func (s *service) followRegistry(ctx context.Context) {
 	var revision int64 = -1

@@ -22,7 +22,7 @@ import (
 const usage = `tandem-scorer serves bundles over HTTP, and does nothing else.
 
   tandem-scorer --bundle FILE [--bundle FILE...] [--address HOST:PORT]
-                [--grpc-address HOST:PORT]
+                [--grpc-address HOST:PORT] [--shadow FILE] [--canary FILE=PERCENT]
                 [--keys FOLDER] [--tls-cert FILE --tls-key FILE]
 
 A bundle is a file NAME.tandem, or a folder of such files, each served as the
@@ -30,8 +30,10 @@ model NAME. The address is 127.0.0.1:8080 if nothing else is said. Other
 machines can reach it with --keys only, a folder of API keys made by tandem keys
 create; --tls-cert and --tls-key are PEM files that are read again when they
 change. What flags do not say, the environment variables TANDEM_BUNDLE (files
-and folders, separated by spaces), TANDEM_ADDRESS, TANDEM_GRPC_ADDRESS, TANDEM_KEYS,
-TANDEM_TLS_CERT and TANDEM_TLS_KEY do.
+and folders, separated by spaces), TANDEM_ADDRESS, TANDEM_GRPC_ADDRESS, TANDEM_SHADOW,
+TANDEM_CANARY, TANDEM_KEYS, TANDEM_TLS_CERT and TANDEM_TLS_KEY do. Beside a single
+bundle, another one may score what is answered without being answered itself
+(--shadow), or answer a share of the requests (--canary).
 
 In a container of Vertex AI, SageMaker or Azure Machine Learning, known by
 their environment variables or by the argument serve and a folder
@@ -60,6 +62,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	})
 	flags.StringVar(&alone.Address, "address", os.Getenv("TANDEM_ADDRESS"), "host:port to listen on")
 	flags.StringVar(&alone.GRPC, "grpc-address", os.Getenv("TANDEM_GRPC_ADDRESS"), "host:port of the gRPC door")
+	flags.StringVar(&alone.Shadow, "shadow", os.Getenv("TANDEM_SHADOW"), "a bundle that scores what is answered")
+	flags.StringVar(&alone.Canary, "canary", os.Getenv("TANDEM_CANARY"), "FILE=PERCENT: a bundle that answers a share")
 	flags.StringVar(&alone.Access.Keys, "keys", os.Getenv("TANDEM_KEYS"), "folder of API keys")
 	flags.StringVar(&alone.Access.TLSCert, "tls-cert", os.Getenv("TANDEM_TLS_CERT"), "PEM file of the TLS certificate")
 	flags.StringVar(&alone.Access.TLSKey, "tls-key", os.Getenv("TANDEM_TLS_KEY"), "PEM file of its private key")
@@ -90,7 +94,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	switch {
 	case err == nil:
 		return 0
-	case errors.Is(err, serve.ErrNoBundle), errors.Is(err, serve.ErrNotLoopback):
+	case errors.Is(err, serve.ErrNoBundle), errors.Is(err, serve.ErrBeside), errors.Is(err, serve.ErrNotLoopback):
 		return fail(stderr, err, 2)
 	}
 	return fail(stderr, err, 1)

@@ -10,7 +10,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tandem-ml/tandem/bundle"
+	"github.com/tandem-ml/tandem/data"
 	"github.com/tandem-ml/tandem/engineering/retrain"
+	"github.com/tandem-ml/tandem/engineering/rollout"
 	"github.com/tandem-ml/tandem/workflow"
 )
 
@@ -67,10 +69,10 @@ func (s *shared) statusCommand() *cobra.Command {
 }
 
 func (s *shared) modelsCommand() *cobra.Command {
-	var dir, reason string
+	var dir string
 	root := &cobra.Command{
 		Use: "models", GroupID: "engineering", Args: cobra.NoArgs,
-		Short: "List a project's versions, show one, promote one, roll back",
+		Short: "List a project's versions, show one, promote one, roll back, try one as shadow or canary",
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.PersistentFlags().StringVar(&dir, "dir", ".", "the project's folder")
@@ -89,6 +91,9 @@ func (s *shared) modelsCommand() *cobra.Command {
 				return s.print(lines)
 			}
 			for _, l := range lines {
+				if l.Percent > 0 {
+					l.Aliases = append(l.Aliases, data.FormatNumber(l.Percent)+"%")
+				}
 				s.say("%4d  %.12s  %s  %-20s %-10s %s", l.Number, l.Bundle, l.Added.Local().Format("2006-01-02 15:04"), l.Learner,
 					strings.Join(l.Aliases, ","), l.Note)
 			}
@@ -118,43 +123,68 @@ func (s *shared) modelsCommand() *cobra.Command {
 			}
 			return workflow.CardMarkdown(b, s.stdout)
 		}}
-	promote := &cobra.Command{Use: "promote VERSION --reason TEXT", Args: usage(cobra.ExactArgs(1)), Short: "Make a version the champion",
-		RunE: func(c *cobra.Command, args []string) error {
-			n, err := version(args[0])
-			if err != nil {
-				return err
-			}
-			if strings.TrimSpace(reason) == "" {
-				return workflow.Usagef("promote needs --reason: the audit trail keeps it")
-			}
-			m, err := workflow.OpenModels(c.Context(), dir)
-			if err != nil {
-				return err
-			}
-			defer m.Close()
-			if err := m.Promote(c.Context(), n, reason); err != nil {
-				return err
-			}
-			s.say("version %d is the champion", n)
-			return nil
-		}}
-	promote.Flags().StringVar(&reason, "reason", "", "why; kept in the audit trail")
-	rollback := &cobra.Command{Use: "rollback", Args: usage(cobra.NoArgs), Short: "Make the champion before this one the champion again",
-		RunE: func(c *cobra.Command, _ []string) error {
-			m, err := workflow.OpenModels(c.Context(), dir)
-			if err != nil {
-				return err
-			}
-			defer m.Close()
-			v, err := m.Rollback(c.Context(), reason)
-			if err != nil {
-				return err
-			}
-			s.say("version %d is the champion again", v.Number)
-			return nil
-		}}
-	rollback.Flags().StringVar(&reason, "reason", "by hand", "why; kept in the audit trail")
-	root.AddCommand(list, show, promote, rollback)
+	change := func(c *cobra.Command, asked rollout.Change) error {
+		if strings.TrimSpace(asked.Reason) == "" {
+			return workflow.Usagef("%s needs --reason: the audit trail keeps it", c.Name())
+		}
+		if err := asked.Check(); err != nil {
+			return &workflow.UsageError{Err: err}
+		}
+		m, err := workflow.OpenModels(c.Context(), dir)
+		if err != nil {
+			return err
+		}
+		defer m.Close()
+		said, err := m.Change(c.Context(), asked)
+		if err != nil {
+			return err
+		}
+		s.say("%s", said)
+		return nil
+	}
+	var asked rollout.Change
+	// command adds one that changes who answers. With stop, it takes a version or --stop.
+	command := func(use, kind, stop, short string) *cobra.Command {
+		var stopping bool
+		c := &cobra.Command{Use: use, Short: short, Args: usage(cobra.MaximumNArgs(1)),
+			RunE: func(c *cobra.Command, args []string) (err error) {
+				asked.Kind = kind
+				switch {
+				case kind == rollout.Rollback && len(args) > 0:
+					return workflow.Usagef("rollback takes no version: it leads to the one before; to another leads promote")
+				case kind == rollout.Rollback:
+				case stopping && (len(args) > 0 || c.Flags().Changed("percent")):
+					return workflow.Usagef("--stop stands alone")
+				case stopping:
+					asked.Kind = stop
+				case len(args) == 0:
+					return workflow.Usagef("%s needs a version", c.Name())
+				default:
+					if asked.Version, err = version(args[0]); err != nil {
+						return err
+					}
+				}
+				return change(c, asked)
+			}}
+		why := ""
+		if kind == rollout.Rollback {
+			why = "by hand"
+		}
+		c.Flags().StringVar(&asked.Reason, "reason", why, "why; kept in the audit trail")
+		if stop != "" {
+			c.Flags().BoolVar(&stopping, "stop", false, "there is to be none any more")
+		}
+		if kind == rollout.Promote || kind == rollout.Canary {
+			c.Flags().BoolVar(&asked.Force, "force", false, "although callers would break: a column is gone, of another type, or required now")
+		}
+		return c
+	}
+	promote := command("promote VERSION --reason TEXT", rollout.Promote, "", "Make a version the champion")
+	rollback := command("rollback", rollout.Rollback, "", "Make the champion before this one the champion again")
+	shadow := command("shadow VERSION --reason TEXT", rollout.Shadow, rollout.StopShadow, "Let a version score what is answered, without being answered")
+	canary := command("canary VERSION --percent P --reason TEXT", rollout.Canary, rollout.StopCanary, "Let a version answer a share of the requests")
+	canary.Flags().Float64Var(&asked.Percent, "percent", 0, "the share of the keys that it answers, above 0 and at most 100")
+	root.AddCommand(list, show, promote, rollback, shadow, canary)
 	return root
 }
 

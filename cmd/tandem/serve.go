@@ -44,7 +44,7 @@ the port and the routes that the platform has chosen.`,
 			talk := s.talk()
 			alone.Bundles, alone.Logger, alone.Say = args, s.logger(), talk.Line
 			err := alone.Run(c.Context())
-			if errors.Is(err, serve.ErrNoBundle) {
+			if errors.Is(err, serve.ErrNoBundle) || errors.Is(err, serve.ErrBeside) {
 				return &workflow.UsageError{Err: err}
 			}
 			return listening(err)
@@ -52,6 +52,8 @@ the port and the routes that the platform has chosen.`,
 	}
 	c.Flags().StringVar(&alone.Address, "address", "", "host:port to listen on (default 127.0.0.1:8080)")
 	c.Flags().StringVar(&alone.GRPC, "grpc-address", "", "host:port of the Open Inference Protocol over gRPC (default: none)")
+	c.Flags().StringVar(&alone.Shadow, "shadow", "", "a bundle that scores what the only one answers, and is not answered")
+	c.Flags().StringVar(&alone.Canary, "canary", "", "FILE=PERCENT: a bundle that answers a share of the requests in place of the only one")
 	accessFlags(c, &alone.Access)
 	return c
 }

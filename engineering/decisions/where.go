@@ -54,6 +54,9 @@ func ParseCondition(s string) (Condition, error) {
 	return Condition{}, data.WithHint(fmt.Errorf("%q is not a condition", s), "the operators are = != < <= > >=")
 }
 
+// Field returns what the condition is about.
+func (c Condition) Field() string { return c.field }
+
 // meets reports whether a decision is as the condition says.
 func (c Condition) meets(e *Entry) bool {
 	text, number, isNumber, has := c.value(e)

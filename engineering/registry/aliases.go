@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -21,11 +22,16 @@ const (
 // state of the alias than the one found.
 var ErrMoved = errors.New("the alias has moved")
 
+// ErrChampion is wrapped by the error of a promotion that would make the champion
+// its own canary or shadow.
+var ErrChampion = errors.New("it is the champion")
+
 // Alias is a name that points at a version.
 type Alias struct {
 	Project string    `json:"project"`
 	Name    string    `json:"alias"`
 	Version int       `json:"version"`
+	Percent float64   `json:"percent,omitempty"` // of a canary: its share of the requests
 	Reason  string    `json:"reason,omitempty"`
 	Since   time.Time `json:"since"` // UTC
 }
@@ -35,7 +41,8 @@ type Promotion struct {
 	Project string
 	Alias   string
 	Version int
-	Reason  string // one sentence for people
+	Percent float64 // of the alias canary, in (0, 100]; 0 for any other
+	Reason  string  // one sentence for people
 
 	// Evidence is what the decision rests on, such as the verdict of a gate. It
 	// is written to the audit trail as JSON. It may be nil.
@@ -54,10 +61,19 @@ type aliasFacts struct {
 	Before   int    `json:"before"` // 0: it was not set
 	Reason   string `json:"reason"`
 	Evidence any    `json:"evidence"`
+
+	Percent float64 `json:"percent,omitempty"` // of a canary
 }
 
 // EventAlias is the kind of the event that a changed alias writes.
 const EventAlias = "alias"
+
+// EventNotServed is the kind of the event that a server writes when it does not
+// put into service what an alias points at.
+const EventNotServed = "not served"
+
+// places are the aliases of which a version has one at most.
+var places = []string{Champion, Canary, Shadow}
 
 // SetAlias points an alias at a version. It is [Registry.Promote] without
 // evidence.
@@ -66,13 +82,21 @@ func (r *Registry) SetAlias(ctx context.Context, project, alias string, version 
 }
 
 // Promote points an alias at a version and writes the reason and the evidence
-// to the audit trail, in one transaction. An alias that points there already
-// stays as it is, and nothing is written. The error is ErrNotFound if there is
-// no such version, and ErrMoved if the alias is not as p expects.
+// to the audit trail, in one transaction. An alias that points there already, with
+// the same percentage, stays as it is, and nothing is written. The error is ErrNotFound if there is
+// no such version, ErrMoved if the alias is not as p expects, and ErrChampion as
+// that says.
+//
+// A version is champion, canary or shadow, not two of them: to give it one of
+// these places takes the other away from it, but the champion stays champion
+// until another version is.
 func (r *Registry) Promote(ctx context.Context, p Promotion) error {
 	err := r.write(ctx, func(tx *sql.Tx) error {
 		if err := checkAlias(p.Alias); err != nil {
 			return err
+		}
+		if p.Alias == Canary && !(p.Percent > 0 && p.Percent <= 100) || p.Alias != Canary && p.Percent != 0 {
+			return fmt.Errorf("%v is not its percentage: a canary has one above 0 and at most 100, and no other alias has any", p.Percent)
 		}
 		v, err := version(ctx, tx, p.Project, p.Version)
 		if err != nil {
@@ -83,16 +107,46 @@ func (r *Registry) Promote(ctx context.Context, p Promotion) error {
 			return err
 		}
 		before := stack.top()
+		if slices.Contains(places, p.Alias) {
+			if err := vacate(ctx, tx, p); err != nil {
+				return err
+			}
+		}
 		switch {
 		case p.Expect != 0 && before.version != p.Expect:
 			return fmt.Errorf("%w: it was expected at version %d and is at %s", ErrMoved, p.Expect, nameOf(before.version))
-		case before.version == p.Version:
+		case before.version == p.Version && before.percent == p.Percent:
 			return nil
 		}
 		return change(ctx, tx, p, v.Bundle, before.version, stack.place(p.Version))
 	})
 	if err != nil {
 		return r.explain(fmt.Errorf("set alias %q of project %q to version %d: %w", p.Alias, p.Project, p.Version, err))
+	}
+	return nil
+}
+
+// vacate takes the other places away from a version that is to get one.
+func vacate(ctx context.Context, tx *sql.Tx, p Promotion) error {
+	for _, other := range places {
+		if other == p.Alias {
+			continue
+		}
+		stack, err := stackOf(ctx, tx, p.Project, other)
+		if err != nil {
+			return err
+		}
+		top := stack.top()
+		switch {
+		case top.version != p.Version:
+			continue
+		case other == Champion:
+			return ErrChampion
+		}
+		left := Promotion{Project: p.Project, Alias: other, Reason: "it becomes " + p.Alias}
+		if err := change(ctx, tx, left, "", top.version, top.seq); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -118,13 +172,13 @@ func (r *Registry) ClearAlias(ctx context.Context, project, alias, reason string
 }
 
 func change(ctx context.Context, tx *sql.Tx, p Promotion, bundle string, before int, below int64) error {
-	_, err := tx.ExecContext(ctx, `INSERT INTO alias_change (seq, project, alias, version, below, reason, at)
-		SELECT COALESCE(MAX(seq), 0) + 1, $1, $2, $3, $4, $5, $6 FROM alias_change`,
-		p.Project, p.Alias, p.Version, below, p.Reason, now().UnixMicro())
+	_, err := tx.ExecContext(ctx, `INSERT INTO alias_change (seq, project, alias, version, percent, below, reason, at)
+		SELECT COALESCE(MAX(seq), 0) + 1, $1, $2, $3, $4, $5, $6, $7 FROM alias_change`,
+		p.Project, p.Alias, p.Version, p.Percent, below, p.Reason, now().UnixMicro())
 	if err != nil {
 		return err
 	}
-	return audit(ctx, tx, p.Project, EventAlias, aliasFacts{p.Alias, p.Version, bundle, before, p.Reason, p.Evidence})
+	return audit(ctx, tx, p.Project, EventAlias, aliasFacts{p.Alias, p.Version, bundle, before, p.Reason, p.Evidence, p.Percent})
 }
 
 // Alias returns the version that an alias points at, and false if it is not
@@ -163,10 +217,10 @@ func (r *Registry) pointedAt(ctx context.Context, project, alias string, pick fu
 func (r *Registry) Aliases(ctx context.Context, project string) ([]Alias, error) {
 	as, err := collect(ctx, r.db, func(row func(...any) error) (a Alias, err error) {
 		var at int64
-		err = row(&a.Project, &a.Name, &a.Version, &a.Reason, &at)
+		err = row(&a.Project, &a.Name, &a.Version, &a.Percent, &a.Reason, &at)
 		a.Since = time.UnixMicro(at).UTC()
 		return a, err
-	}, `SELECT project, alias, version, reason, at FROM alias_change
+	}, `SELECT project, alias, version, percent, reason, at FROM alias_change
 		WHERE project = $1 AND version > 0
 		AND seq IN (SELECT MAX(seq) FROM alias_change WHERE project = $1 GROUP BY alias)
 		ORDER BY alias`, project)
@@ -192,6 +246,7 @@ type stack []entry
 type entry struct {
 	seq     int64
 	version int
+	percent float64
 	below   int64
 }
 
@@ -199,8 +254,8 @@ type entry struct {
 // stands on.
 func stackOf(ctx context.Context, q querier, project, alias string) (stack, error) {
 	rows, err := collect(ctx, q, func(row func(...any) error) (e entry, err error) {
-		return e, row(&e.seq, &e.version, &e.below)
-	}, `SELECT seq, version, below FROM alias_change WHERE project = $1 AND alias = $2 ORDER BY seq DESC`, project, alias)
+		return e, row(&e.seq, &e.version, &e.percent, &e.below)
+	}, `SELECT seq, version, percent, below FROM alias_change WHERE project = $1 AND alias = $2 ORDER BY seq DESC`, project, alias)
 	if err != nil {
 		return nil, err
 	}

@@ -5,7 +5,8 @@
 //
 //	bundle    the file that scoring needs; kept once, under its id, forever
 //	version   a bundle's number in a project: 1, 2, 3, in the order of arrival
-//	alias     a name that points at one version: champion, challenger, shadow
+//	alias     a name that points at one version: champion, challenger, shadow,
+//	          and canary, which has a percentage as well
 //	run       one execution of the project's stages, with its outcome
 //	event     one line of the audit trail
 //

@@ -377,6 +377,7 @@ func TestTamperingIsFound(t *testing.T) {
 		"head removed":          `DELETE FROM audit_head`,
 		"alias changed":         `UPDATE alias_change SET version = 1 WHERE seq = 2`,
 		"alias change removed":  `DELETE FROM alias_change WHERE seq = 2`,
+		"percentage changed":    `UPDATE alias_change SET percent = 99 WHERE seq = 2`,
 		"alias added":           `INSERT INTO alias_change (seq, project, alias, version, below, reason, at) VALUES (3, 'credit', 'shadow', 1, 0, '', 0)`,
 		"bundle exchanged":      `UPDATE bundle SET sha256 = 'x'`,
 		"version removed":       `DELETE FROM version WHERE number = 2`,
@@ -399,6 +400,95 @@ func TestTamperingIsFound(t *testing.T) {
 				t.Errorf("got %v, want ErrTampered", err)
 			}
 		})
+	}
+}
+
+// A canary has a percentage, and a version one place of three.
+func TestPlaces(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	r := open(t, dir)
+	for _, model := range []string{"a", "b", "c"} {
+		add(t, r, "credit", model)
+	}
+	promote := func(alias string, version int, percent float64) error {
+		return r.Promote(t.Context(), registry.Promotion{Project: "credit", Alias: alias, Version: version, Percent: percent, Reason: "r"})
+	}
+	is := func(want string) {
+		t.Helper()
+		aliases, err := r.Aliases(t.Context(), "credit")
+		var got []string
+		for _, a := range aliases {
+			got = append(got, fmt.Sprintf("%s %d %v", a.Name, a.Version, a.Percent))
+		}
+		if err != nil || strings.Join(got, ", ") != want {
+			t.Errorf("got %v, %v, want %s", got, err, want)
+		}
+	}
+	for _, step := range []struct {
+		alias   string
+		version int
+		percent float64
+		want    string
+	}{
+		{registry.Champion, 1, 0, "champion 1 0"},
+		{registry.Shadow, 2, 0, "champion 1 0, shadow 2 0"},
+		{registry.Canary, 2, 10, "canary 2 10, champion 1 0"},
+		{registry.Canary, 2, 25.5, "canary 2 25.5, champion 1 0"},
+		{registry.Challenger, 2, 0, "canary 2 25.5, challenger 2 0, champion 1 0"},
+		{registry.Canary, 3, 25.5, "canary 3 25.5, challenger 2 0, champion 1 0"},
+		{registry.Shadow, 3, 0, "challenger 2 0, champion 1 0, shadow 3 0"},
+		{registry.Champion, 3, 0, "challenger 2 0, champion 3 0"},
+	} {
+		if err := promote(step.alias, step.version, step.percent); err != nil {
+			t.Fatal(err)
+		}
+		is(step.want)
+	}
+	before, err := r.Revision(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, err := range map[string]error{
+		"it is the champion": promote(registry.Shadow, 3, 0),
+		"is the champion":    promote(registry.Canary, 3, 10),
+		"0 is not its":       promote(registry.Canary, 1, 0),
+		"101 is not its":     promote(registry.Canary, 1, 101),
+		"5 is not its":       promote(registry.Shadow, 1, 5),
+	} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+	if after, err := r.Revision(t.Context()); err != nil || after != before {
+		t.Errorf("a refusal changed something: %d, %d, %v", before, after, err)
+	}
+	if err := r.VerifyAudit(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// A registry of the schema before, with its aliases, is brought up to date.
+func TestOlderSchema(t *testing.T) {
+	t.Parallel()
+	dir := trail(t)
+	db, err := sql.Open("sqlite", filepath.Join(dir, "registry.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = db.Exec(`ALTER TABLE alias_change DROP COLUMN percent; DELETE FROM goose_db_version WHERE version_id = 2`)
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	r := open(t, dir)
+	if err := r.VerifyAudit(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if v, set, err := r.Alias(t.Context(), "credit", registry.Champion); err != nil || !set || v.Number != 2 {
+		t.Errorf("champion %+v %v %v", v, set, err)
+	}
+	if err := r.Promote(t.Context(), registry.Promotion{Project: "credit", Alias: registry.Canary, Version: 1, Percent: 10}); err != nil {
+		t.Error(err)
 	}
 }
 

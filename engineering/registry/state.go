@@ -20,6 +20,14 @@ func aliasName(project, alias string) string {
 	return fmt.Sprintf("alias %q of project %q", alias, project)
 }
 
+// pointsAt is what an alias is set to.
+func pointsAt(version int, percent float64) string {
+	if percent == 0 {
+		return nameOf(version)
+	}
+	return fmt.Sprintf("%s at %v%%", nameOf(version), percent)
+}
+
 // apply takes in what an event tells.
 func (s state) apply(e Event) error {
 	switch e.Kind {
@@ -34,7 +42,7 @@ func (s state) apply(e Event) error {
 		if err := json.Unmarshal(e.Facts, &f); err != nil {
 			return fmt.Errorf("%w: event %d: %v", ErrTampered, e.Seq, err)
 		}
-		s[aliasName(e.Project, f.Alias)] = nameOf(f.Version)
+		s[aliasName(e.Project, f.Alias)] = pointsAt(f.Version, f.Percent)
 	}
 	return nil
 }
@@ -42,25 +50,26 @@ func (s state) apply(e Event) error {
 // stateOf reads the tables.
 func stateOf(ctx context.Context, q querier) (state, error) {
 	s := state{}
-	add := func(name func(string, int, string) (string, string)) func(func(...any) error) (struct{}, error) {
+	add := func(name func(string, int, string, float64) (string, string)) func(func(...any) error) (struct{}, error) {
 		return func(row func(...any) error) (struct{}, error) {
 			var project, text string
 			var number int
-			err := row(&project, &number, &text)
-			key, value := name(project, number, text)
+			var percent float64
+			err := row(&project, &number, &text, &percent)
+			key, value := name(project, number, text, percent)
 			s[key] = value
 			return struct{}{}, err
 		}
 	}
-	_, err := collect(ctx, q, add(func(project string, number int, bundle string) (string, string) {
+	_, err := collect(ctx, q, add(func(project string, number int, bundle string, _ float64) (string, string) {
 		return versionName(project, number), bundle
-	}), `SELECT v.project, v.number, v.bundle_id || ' ' || b.sha256 FROM version v JOIN bundle b ON b.id = v.bundle_id`)
+	}), `SELECT v.project, v.number, v.bundle_id || ' ' || b.sha256, 0 FROM version v JOIN bundle b ON b.id = v.bundle_id`)
 	if err != nil {
 		return nil, err
 	}
-	_, err = collect(ctx, q, add(func(project string, number int, alias string) (string, string) {
-		return aliasName(project, alias), nameOf(number)
-	}), `SELECT project, version, alias FROM alias_change ORDER BY seq`)
+	_, err = collect(ctx, q, add(func(project string, number int, alias string, percent float64) (string, string) {
+		return aliasName(project, alias), pointsAt(number, percent)
+	}), `SELECT project, version, alias, percent FROM alias_change ORDER BY seq`)
 	return s, err
 }
 

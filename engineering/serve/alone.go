@@ -3,20 +3,26 @@ package serve
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
+	"github.com/tandem-ml/tandem/bundle"
 	"github.com/tandem-ml/tandem/data"
 	"github.com/tandem-ml/tandem/engineering/keys"
+	"github.com/tandem-ml/tandem/engineering/rollout"
 )
 
 // Alone is a server of bundles without a project: nothing is kept, watched or
 // renewed.
 type Alone struct {
 	Bundles []string                         // files and folders, as [Load] takes them; none: the platform's
+	Shadow  string                           // a bundle's file: it scores what the only model answers; "": none
+	Canary  string                           // FILE=PERCENT: it answers a share in the place of the only model; "": none
 	Address string                           // host:port; "": the platform's, or 127.0.0.1:8080
 	GRPC    string                           // host:port of the gRPC door; "": none
 	Called  bool                             // the program was called as a serving container is, see [DetectPlatform]
@@ -28,6 +34,9 @@ type Alone struct {
 
 // ErrNoBundle says that nothing was named to be served.
 var ErrNoBundle = errors.New("no bundle to serve")
+
+// ErrBeside says that a shadow or a canary was asked for that cannot be.
+var ErrBeside = errors.New("no shadow or canary")
 
 // notice is how long the probes of a platform are told that a server is about
 // to stop before it stops.
@@ -63,14 +72,20 @@ func (a Alone) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	lineups, err := a.lineups(models)
+	if err != nil {
+		return err
+	}
 	l, err := listen(address)
 	if err != nil {
 		return err
 	}
 	defer l.Close() // harmless after serving has closed it
 	server := New(opt)
-	for _, m := range models {
-		server.Swap(m)
+	for _, l := range lineups {
+		if err := server.Put(l); err != nil {
+			return err
+		}
 	}
 	if platform != nil {
 		a.Say("%s: listening on all interfaces, as its containers do", platform.Name)
@@ -88,6 +103,51 @@ func (a Alone) Run(ctx context.Context) error {
 		a.Ready(url)
 	}
 	return server.ServeBoth(ctx, l, g)
+}
+
+// lineups puts what was asked for beside the models. Canary and shadow are known
+// by these words as their versions, also in paths.
+func (a Alone) lineups(models []Model) ([]Lineup, error) {
+	var out []Lineup
+	for _, m := range models {
+		out = append(out, Lineup{Champion: m})
+	}
+	if a.Shadow == "" && a.Canary == "" {
+		return out, nil
+	}
+	if len(models) != 1 {
+		return nil, data.WithHint(fmt.Errorf("%w: there are %d models, and a shadow or a canary stands beside one", ErrBeside, len(models)), "serve one bundle, or a project: tandem up")
+	}
+	only := &out[0]
+	beside := func(role, file string) (*Model, error) {
+		b, err := bundle.Open(file)
+		if err == nil {
+			err = rollout.Warm(b)
+		}
+		if err == nil {
+			err = rollout.Compatible(only.Champion.Bundle, b)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s %s: %w", role, file, err)
+		}
+		return &Model{Project: only.Champion.Project, Version: role, Bundle: b}, nil
+	}
+	var err error
+	if a.Canary != "" {
+		file, percent, _ := cutLast(a.Canary, "=")
+		if only.Percent, err = strconv.ParseFloat(strings.TrimSuffix(percent, "%"), 64); err != nil || !(only.Percent > 0 && only.Percent <= 100) {
+			return nil, data.WithHint(fmt.Errorf("%w: %q is not FILE=PERCENT", ErrBeside, a.Canary), "the percentage is above 0 and at most 100: new.tandem=10")
+		}
+		if only.Canary, err = beside("canary", file); err != nil {
+			return nil, err
+		}
+	}
+	if a.Shadow != "" {
+		if only.Shadow, err = beside("shadow", a.Shadow); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
 // Access says who may ask a server, and how. Its zero value is for loopback

@@ -50,37 +50,18 @@ type request struct {
 
 // decide is the scoring core: it scores encoded rows, finds the reasons, and
 // logs all of it. When it returns without an error the decisions are in the
-// log. The answers are what the model said, in the order of the rows.
+// log. The answers are what the models said, in the order of the rows; a decision
+// names the model that made it, which is m but for a canary's (see divide).
 func (s *Server) decide(ctx context.Context, m *Model, rows bundle.Rows, inputs []input, req request) ([]decisions.Decision, []bundle.Answer, error) {
-	b := m.Bundle
-	var answers []bundle.Answer
-	if rows.N == 1 {
-		answers = []bundle.Answer{b.Answer(rows.Row(0))}
-	} else {
-		answers = b.Answers(rows)
+	champion, canary := s.divide(m, rows, inputs, req)
+	if err := champion.score(); err != nil {
+		return nil, nil, champion.placed(err)
 	}
-	if err := finite(answers); err != nil {
-		return nil, nil, err
-	}
-	now, key := s.opt.Now(), m.serving.key
 	ds := make([]decisions.Decision, rows.N)
-	for i := range ds {
-		// Reasons cost the most: a caller who left stops them.
-		if i%64 == 0 && ctx.Err() != nil {
-			return nil, nil, ctx.Err()
+	for _, p := range [...]*share{&champion, &canary} {
+		if err := s.fill(ctx, ds, p, req); err != nil {
+			return nil, nil, err
 		}
-		d := decisions.Decision{
-			ID: s.opt.Log.NewID(now), Time: now, Project: m.Project, Bundle: b.ID(), Model: m.Version, RequestID: req.id,
-			Inputs: inputs[i].raw, Checked: true, Margin: answers[i].Margin, Score: answers[i].Score, Decision: answers[i].Decision,
-		}
-		if !req.silent {
-			d.Reasons = reasons(b, rows.Row(i), answers[i].Decision)
-			inputs[i].extras.Restore(b.Layout(), d.Reasons)
-		}
-		if key != "" {
-			d.Key, _ = inputs[i].extras.Value(key).(string)
-		}
-		ds[i] = d
 	}
 	if err := s.opt.Log.Append(ctx, ds...); err != nil {
 		if ctx.Err() != nil {
@@ -89,11 +70,60 @@ func (s *Server) decide(ctx context.Context, m *Model, rows bundle.Rows, inputs 
 		s.metrics.logErrors.Inc()
 		return nil, nil, refuseLog(err)
 	}
-	m.serving.decided(ds)
-	if s.opt.Decided != nil {
-		s.opt.Decided(*m, ds, rows)
+	if champion.at == nil && canary.rows.N == 0 { // as nearly always
+		s.decided(&champion, ds)
+		s.shade(m, ds)
+		return ds, champion.answers, nil
 	}
+	answers := make([]bundle.Answer, rows.N)
+	for _, p := range [...]*share{&champion, &canary} {
+		own := make([]decisions.Decision, p.rows.N)
+		for k := range own {
+			own[k], answers[p.place(k)] = ds[p.place(k)], p.answers[k]
+		}
+		s.decided(p, own)
+	}
+	s.shade(m, ds)
 	return ds, answers, nil
+}
+
+// fill makes the decisions of a share's rows, in their places.
+func (s *Server) fill(ctx context.Context, ds []decisions.Decision, p *share, req request) error {
+	if p.rows.N == 0 {
+		return nil
+	}
+	b, now, key := p.m.Bundle, s.opt.Now(), p.m.serving.key
+	for i := range p.rows.N {
+		// Reasons cost the most: a caller who left stops them.
+		if i%64 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		in, a := &p.inputs[i], &p.answers[i]
+		d := decisions.Decision{
+			ID: s.opt.Log.NewID(now), Time: now, Project: p.m.Project, Bundle: b.ID(), Model: p.m.Version, RequestID: req.id,
+			Inputs: in.raw, Checked: true, Margin: a.Margin, Score: a.Score, Decision: a.Decision,
+		}
+		if !req.silent {
+			d.Reasons = reasons(b, p.rows.Row(i), a.Decision)
+			in.extras.Restore(b.Layout(), d.Reasons)
+		}
+		if key != "" {
+			d.Key, _ = in.extras.Value(key).(string)
+		}
+		ds[p.place(i)] = d
+	}
+	return nil
+}
+
+// decided counts and tells what a share's model has decided.
+func (s *Server) decided(p *share, ds []decisions.Decision) {
+	if len(ds) == 0 {
+		return
+	}
+	p.m.serving.decided(ds)
+	if s.opt.Decided != nil {
+		s.opt.Decided(*p.m, ds, p.rows)
+	}
 }
 
 // finite refuses rows for which the model has no finite score: such a score

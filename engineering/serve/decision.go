@@ -65,8 +65,10 @@ func (s *Server) replay(d decisions.Decision) (*decisions.Replayed, error) {
 
 // bundleOf returns the bundle that made a decision.
 func (s *Server) bundleOf(d decisions.Decision) (*bundle.Bundle, error) {
-	if m := (*s.models.Load())[d.Project]; m != nil && m.Bundle.ID() == d.Bundle {
-		return m.Bundle, nil
+	for _, m := range (*s.models.Load())[d.Project].loaded() {
+		if m.Bundle.ID() == d.Bundle {
+			return m.Bundle, nil
+		}
 	}
 	if s.opt.Bundle == nil {
 		return nil, errors.New("this server has no store of bundles")

@@ -12,6 +12,7 @@
 //	POST /v1/models/M:predict     KServe's first protocol, and Vertex AI's
 //	GET  /v1/decisions/{id}       a logged decision, and its replay
 //	POST /v1/outcomes/{project}   what turned out to be true
+//	POST /v1/rollout/{project}    who answers: champion, canary, shadow
 //	GET  /health/live, /health/ready, /ping, /health, /version, /metrics
 //
 // A request goes through the same stations whatever its door:
@@ -20,15 +21,17 @@
 //	route       method, type and size of the body
 //	frame       what stands around the rows, taken apart strictly; JSON objects, one a row
 //	contract    bundle.Layout.DecodeJSON: every row, or none
+//	divide      who answers which row, the champion or its canary
 //	decide      score, decision, reasons; a score must be finite
 //	log         Append returns: the decisions are kept
-//	answer
+//	answer      and what was answered goes to the shadow, without waiting
 //
 // Score requests that are plainly written, which nearly all are, pass frame and contract
 // in one pass (quickScore); of all others the strict reader has the last word.
 //
-// It is answered by the model that was there when it began: [Server.Swap]
-// replaces an immutable snapshot and never waits. It is all or nothing: if one
+// It is answered by the models that were there when it began: [Server.Put]
+// replaces an immutable snapshot and never waits. What has been replaced is let
+// go with the last request that began with it. It is all or nothing: if one
 // row breaks the contract, or the log cannot be written, no row is answered.
 //
 // # What a stranger can do

@@ -204,7 +204,7 @@ func (i *inference) ModelMetadata(_ context.Context, r *oip.ModelMetadataRequest
 		}
 		return out
 	}
-	return &oip.ModelMetadataResponse{Name: m.Project, Versions: []string{versionOf(m)}, Platform: "tandem",
+	return &oip.ModelMetadataResponse{Name: m.Project, Versions: i.server.versionsOf(m), Platform: "tandem",
 		Inputs: meta(inputsOf(m)), Outputs: meta(outputsOf(m))}, nil
 }
 

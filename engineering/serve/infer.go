@@ -25,26 +25,6 @@ type tensorMeta struct {
 	Shape    []int  `json:"shape"`
 }
 
-// versioned returns the model of a route, if it answers as the version asked.
-func (s *Server) versioned(name, version string) (*Model, error) {
-	m, err := s.model(name)
-	if err != nil {
-		return nil, err
-	}
-	if version != "" && version != versionOf(m) {
-		return nil, refuse(http.StatusNotFound, "unknown_version", "this version of the model is not in service")
-	}
-	return m, nil
-}
-
-// versionOf returns the version that clients see: "1" for a bundle without.
-func versionOf(m *Model) string {
-	if m.Version == "" {
-		return "1"
-	}
-	return m.Version
-}
-
 func (s *Server) inferServer(*http.Request) (any, error) {
 	return map[string]any{"name": "tandem", "version": tandem.Version, "extensions": []string{"binary_tensor_data"}}, nil
 }
@@ -63,7 +43,7 @@ func (s *Server) inferModel(r *http.Request) (any, error) {
 		return nil, err
 	}
 	return map[string]any{
-		"name": m.Project, "versions": []string{versionOf(m)}, "platform": "tandem", "inputs": inputsOf(m), "outputs": outputsOf(m),
+		"name": m.Project, "versions": s.versionsOf(m), "platform": "tandem", "inputs": inputsOf(m), "outputs": outputsOf(m),
 	}, nil
 }
 
@@ -176,7 +156,10 @@ func (s *Server) inferTensors(ctx context.Context, m *Model, req *inferRequest) 
 	if err != nil {
 		return nil, err
 	}
-	out := &inferAnswer{Model: m.Project, Version: versionOf(m), ID: req.id}
+	out := &inferAnswer{Model: m.Project, ID: req.id}
+	if out.Version, _ = answeredBy(m, ds); out.Version == "" {
+		out.Version = versionOf(m)
+	}
 	for _, w := range req.outputs {
 		out.Outputs = append(out.Outputs, newOutput(w, ds, answers))
 	}

@@ -108,6 +108,7 @@ type serving struct {
 	key       string // the contract's id column, or ""
 	rows      func() prometheus.Counter
 	decisions map[string]func() prometheus.Counter // by class
+	counts    *counts                              // of the version
 }
 
 func (m *metrics) serving(model Model) *serving {
@@ -115,10 +116,12 @@ func (m *metrics) serving(model Model) *serving {
 		key:       idField(model.Bundle),
 		rows:      sync.OnceValue(func() prometheus.Counter { return m.rows.WithLabelValues(model.Project) }),
 		decisions: make(map[string]func() prometheus.Counter),
+		counts:    &counts{class: make(map[string]*atomic.Int64)},
 	}
 	d := &model.Bundle.Decision
 	for _, class := range append([]string{d.Positive, d.Negative}, d.Classes...) {
 		if class != "" {
+			out.counts.class[class] = new(atomic.Int64)
 			out.decisions[class] = sync.OnceValue(func() prometheus.Counter { return m.decisions.WithLabelValues(model.Project, class) })
 		}
 	}
@@ -127,9 +130,11 @@ func (m *metrics) serving(model Model) *serving {
 
 func (v *serving) decided(ds []decisions.Decision) {
 	v.rows().Add(float64(len(ds)))
+	v.counts.rows.Add(int64(len(ds)))
 	for i := range ds {
 		if count := v.decisions[ds[i].Decision]; count != nil {
 			count().Inc()
+			v.counts.class[ds[i].Decision].Add(1)
 		}
 	}
 }

@@ -167,6 +167,58 @@ func TestAloneRefuses(t *testing.T) {
 	}
 }
 
+// Beside a single bundle, another one answers a share, and one looks on.
+func TestAloneBeside(t *testing.T) {
+	t.Parallel()
+	dir := folderOf(t, "credit.tandem")
+	file := func(name string, b *bundle.Bundle) string {
+		content, err := bundle.Encode(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	champion, next, other := filepath.Join(dir, "credit.tandem"), file("next.tandem", lender(t, 1)), file("other.tandem", losses(t))
+	say := func(string, ...any) {}
+	for want, a := range map[string]serve.Alone{
+		"is not FILE=PERCENT":   {Bundles: []string{champion}, Canary: next},
+		`next.tandem=0" is not`: {Bundles: []string{champion}, Canary: next + "=0"},
+		"there are 2 models":    {Bundles: []string{champion, next}, Shadow: other},
+		"callers would break":   {Bundles: []string{champion}, Shadow: other},
+		"no such file":          {Bundles: []string{champion}, Shadow: filepath.Join(dir, "nosuch.tandem")},
+	} {
+		a.Say, a.Address = say, "127.0.0.1:0"
+		if err := a.Run(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	ready, done := make(chan string, 1), make(chan error, 1)
+	a := serve.Alone{Bundles: []string{champion}, Canary: next + "=100%", Address: "127.0.0.1:0", Say: say, Ready: func(url string) { ready <- url }}
+	go func() { done <- a.Run(ctx) }()
+	var url string
+	select {
+	case url = <-ready:
+	case err := <-done:
+		t.Fatal(err)
+	}
+	for path, model := range map[string]string{"/v1/score/credit": "canary", "/v1/score/credit/versions/canary": "canary", "/v1/score/credit/versions/1": ""} {
+		status, body, err := post(url+path, `{"rows":[`+applicant+`]}`)
+		if err != nil || status != 200 || !strings.Contains(body, `"model":"`+model+`"`) {
+			t.Errorf("%s: %d %s %v", path, status, body, err)
+		}
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
 // A server that is told to stop says so to probes, and completes what comes
 // until then.
 func TestStopsWithNotice(t *testing.T) {

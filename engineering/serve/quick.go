@@ -174,6 +174,12 @@ func (a *scoreAnswer) appendTo(b []byte) []byte {
 		if r.Reasons != nil {
 			b = appendReasons(append(b, `,"reasons":`...), r.Reasons)
 		}
+		if r.Model != "" {
+			b = appendText(append(b, `,"model":`...), r.Model)
+		}
+		if r.Bundle != "" {
+			b = appendText(append(b, `,"bundle":`...), r.Bundle)
+		}
 		b = append(b, '}')
 	}
 	b = appendText(append(b, `],"model":`...), a.Model)

@@ -31,6 +31,9 @@ func (s *Server) table() []route {
 	lines := door{fail: s.failMLflow, takes: anyLines}
 	routes := []route{
 		{http.MethodPost, "/v1/score/{project}", s.post(scores, s.score), keys.Score},
+		{http.MethodPost, "/v1/score/{project}/versions/{version}", s.post(scores, s.score), keys.Score},
+		{http.MethodGet, "/v1/rollout/{project}", s.get(own, s.rollout), keys.Read},
+		{http.MethodPost, "/v1/rollout/{project}", s.operators(s.post(own, s.changeRollout)), ""}, // asks for a key itself
 		{http.MethodPost, "/v1/outcomes/{project}", s.post(own, s.outcomes), keys.Operate},
 		{http.MethodGet, "/v1/decisions/{id}", s.get(own, s.decision), keys.Read},
 		{http.MethodPost, "/invocations", s.post(lines, s.invocations), keys.Score},

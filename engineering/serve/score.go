@@ -10,6 +10,7 @@ import (
 
 	"github.com/tandem-ml/tandem/bundle"
 	"github.com/tandem-ml/tandem/data"
+	"github.com/tandem-ml/tandem/engineering/decisions"
 )
 
 // scoreRequest is the body of POST /v1/score/{project}.
@@ -32,10 +33,12 @@ type result struct {
 	Decision string             `json:"decision,omitempty"`
 	Scores   map[string]float64 `json:"scores,omitempty"` // of several classes
 	Reasons  []bundle.Reason    `json:"reasons,omitzero"` // not nil if they were asked for
+	Model    string             `json:"model,omitempty"`  // of a canary's answer among a champion's
+	Bundle   string             `json:"bundle,omitempty"`
 }
 
 func (s *Server) score(r *http.Request, body []byte) (any, error) {
-	m, lost := s.model(r.PathValue("project"))
+	m, lost := s.versioned(r.PathValue("project"), r.PathValue("version"))
 	var req scoreRequest
 	var rows bundle.Rows
 	var inputs []input
@@ -63,12 +66,27 @@ func (s *Server) score(r *http.Request, body []byte) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &scoreAnswer{Results: make([]result, len(ds)), Model: m.Version, Bundle: m.Bundle.ID()}
+	out := &scoreAnswer{Results: make([]result, len(ds))}
+	out.Model, out.Bundle = answeredBy(m, ds)
 	for i := range ds {
 		d := &ds[i]
-		out.Results[i] = result{d.ID, d.Score, d.Decision, classScores(m.Bundle, answers[i].Scores), d.Reasons}
+		out.Results[i] = result{ID: d.ID, Score: d.Score, Decision: d.Decision, Scores: classScores(m.Bundle, answers[i].Scores), Reasons: d.Reasons}
+		if d.Bundle != out.Bundle {
+			out.Results[i].Model, out.Results[i].Bundle = d.Model, d.Bundle
+		}
 	}
 	return out, nil
+}
+
+// answeredBy returns version and bundle of the one model that made all
+// decisions, or else of the model that was asked.
+func answeredBy(m *Model, ds []decisions.Decision) (version, bundle string) {
+	for i := range ds {
+		if ds[i].Bundle != ds[0].Bundle {
+			return m.Version, m.Bundle.ID()
+		}
+	}
+	return ds[0].Model, ds[0].Bundle
 }
 
 // write answers in a buffer that is used again, but for large ones.

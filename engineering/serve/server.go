@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"log/slog"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/tandem-ml/tandem/bundle"
 	"github.com/tandem-ml/tandem/engineering/decisions"
+	"github.com/tandem-ml/tandem/engineering/rollout"
 )
 
 // Model is what answers for a project.
@@ -23,7 +23,8 @@ type Model struct {
 	Version string         // the registry's version, or ""
 	Bundle  *bundle.Bundle // required; made by bundle.New, Open or Decode
 
-	serving *serving // set by Swap
+	serving *serving // set by Put
+	beside  *beside  // of a champion, set by Put; nil: it answers alone
 }
 
 // Log is where decisions and outcomes are kept; *decisions.Log is one, and its
@@ -104,8 +105,14 @@ type Options struct {
 	Now    func() time.Time // the clock of decisions; nil: time.Now
 	Limits Limits
 
+	// Rollout changes who answers for a project, as a person asked over HTTP, and
+	// has put it into service when it returns. The error is a [rollout.Refusal] if
+	// the change cannot be. Nil: there are no such changes.
+	Rollout func(ctx context.Context, project string, c rollout.Change) error
+
 	// Decided is called after decisions were logged and before they are
-	// answered, with their encoded rows. It must be quick, and safe for
+	// answered, with their encoded rows: once for each model that decided some of a
+	// request's rows, and never for a shadow. It must be quick, and safe for
 	// concurrent use. May be nil.
 	Decided func(m Model, ds []decisions.Decision, rows bundle.Rows)
 
@@ -123,7 +130,8 @@ type Server struct {
 	stopping atomic.Bool // probes are told
 	failures failures
 	models   atomic.Pointer[map[string]*Model] // by project; never changed, only replaced
-	swapping sync.Mutex                        // held by Swap, so that models and metrics agree
+	swapping sync.Mutex                        // held by Put, so that models and metrics agree
+	shadows  *rollout.Queue                    // what shadows have still to score
 }
 
 // New returns a server without a model; it is not ready until [Server.Swap].
@@ -138,29 +146,23 @@ func New(opt Options) *Server {
 		opt.Now = time.Now
 	}
 	opt.Limits = opt.Limits.withDefaults()
-	s := &Server{opt: opt, metrics: newMetrics()}
+	s := &Server{opt: opt, metrics: newMetrics(), shadows: rollout.NewQueue(shadowRequests, shadowBytes)}
 	s.models.Store(&map[string]*Model{})
+	s.metrics.registry.MustRegister(versions{s})
 	s.routes = s.mux()
 	return s
 }
 
-// Swap makes m the model that answers for its project. It does not wait:
+// Swap makes m the model that answers for its project, alone. It does not wait:
 // requests under way finish with the model they began with. It panics if m has
 // no bundle.
 func (s *Server) Swap(m Model) {
-	if m.Bundle == nil {
-		panic("serve: a model without a bundle for " + m.Project)
+	if err := s.Put(Lineup{Champion: m}); err != nil {
+		panic("serve: " + err.Error())
 	}
-	s.swapping.Lock()
-	defer s.swapping.Unlock()
-	m.serving = s.metrics.serving(m)
-	next := maps.Clone(*s.models.Load())
-	next[m.Project] = &m
-	s.models.Store(&next)
-	s.metrics.swapped(m)
 }
 
-// Models returns the models that answer, by project name.
+// Models returns the champions, by project name.
 func (s *Server) Models() []Model {
 	var out []Model
 	for _, m := range *s.models.Load() {

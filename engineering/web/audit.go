@@ -9,6 +9,7 @@ import (
 
 	"github.com/tandem-ml/tandem/bundle"
 	"github.com/tandem-ml/tandem/chart"
+	"github.com/tandem-ml/tandem/data"
 	"github.com/tandem-ml/tandem/engineering/registry"
 	"github.com/tandem-ml/tandem/engineering/retrain"
 )
@@ -81,6 +82,7 @@ type eventFacts struct {
 	Bundle   string          `json:"bundle"`
 	Alias    string          `json:"alias"`
 	Before   int             `json:"before"`
+	Percent  float64         `json:"percent"`
 	Note     string          `json:"note"`
 	Reason   string          `json:"reason"`
 	Outcome  string          `json:"outcome"`
@@ -106,6 +108,8 @@ func describe(e registry.Event, now time.Time) event {
 		}
 	case registry.EventAlias:
 		out.alias(f)
+	case registry.EventNotServed:
+		out.Level, out.Word, out.Text = "bad", "not served", fmt.Sprintf("Version %d could not be put into service as %s: %s", f.Version, f.Alias, f.Reason)
 	case "refused":
 		out.Level, out.Word, out.Text = "bad", "refused", "The bundle of a run was refused: "+f.Reason
 	case retrain.EventStarted:
@@ -141,13 +145,19 @@ func describe(e registry.Event, now time.Time) event {
 
 func (out *event) alias(f eventFacts) {
 	out.Word = f.Alias
+	as := f.Alias
+	if f.Percent > 0 {
+		as += " for " + data.FormatNumber(f.Percent) + "% of the requests"
+	}
 	switch {
 	case f.Version == 0:
 		out.Text = fmt.Sprintf("The alias %s was taken from version %d", f.Alias, f.Before)
+	case f.Before == f.Version:
+		out.Text = fmt.Sprintf("Version %d is %s", f.Version, as)
 	case f.Before == 0:
-		out.Text = fmt.Sprintf("Version %d became %s", f.Version, f.Alias)
+		out.Text = fmt.Sprintf("Version %d became %s", f.Version, as)
 	default:
-		out.Text = fmt.Sprintf("Version %d became %s in place of version %d", f.Version, f.Alias, f.Before)
+		out.Text = fmt.Sprintf("Version %d became %s in place of version %d", f.Version, as, f.Before)
 	}
 	if f.Alias == registry.Champion && f.Version != 0 {
 		out.Level = "good"

@@ -169,6 +169,9 @@ func (s *site) figures(r *request, p *project, b *bundle.Bundle, w Watched) ([]f
 		answering.Text = fmt.Sprintf("version %d", p.Champion.Number)
 		answering.Beside = "since " + p.Champion.Since().Format("2 Jan 15:04") + " UTC"
 	}
+	if beside := p.beside(); beside != "" {
+		answering.Beside += "; " + beside
+	}
 	counts := s.src.Log.Counts(p.Name)
 	made := figure{"Decisions", chart.Count(counts.Decisions), "none yet", to("decisions", p.Name), ""}
 	newest, err := s.src.Log.Recent(p.Name, 1)

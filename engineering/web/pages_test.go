@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -222,6 +223,38 @@ func TestBanner(t *testing.T) {
 	w.refused = "gate auc: 0.71 is not >= 0.80"
 	if !has(run) || !has("Gate auc: 0.71 is not &gt;= 0.80.") {
 		t.Error("a refused run has no banner with its reason")
+	}
+}
+
+// Who stands beside the champion is told where it is told who answers.
+func TestBeside(t *testing.T) {
+	t.Parallel()
+	w := lived(t)
+	aliases, err := w.registry.Aliases(t.Context(), "credit")
+	w.must(err)
+	champion := 0
+	for _, a := range aliases {
+		if a.Name == registry.Champion {
+			champion = a.Version
+		}
+	}
+	other := 1 + champion%2
+	w.must(w.registry.Promote(t.Context(), registry.Promotion{Project: "credit", Alias: registry.Canary, Version: other, Percent: 10, Reason: "to see"}))
+	w.must(w.registry.Promote(t.Context(), registry.Promotion{Project: "credit", Alias: registry.Canary, Version: other, Percent: 25, Reason: "good so far"}))
+	w.must(w.registry.SetAlias(t.Context(), "credit", registry.Shadow, 3, "to look on"))
+	w.must(w.registry.Audit(t.Context(), "credit", registry.EventNotServed, map[string]any{"alias": "shadow", "version": 3, "reason": "it is cut off"}))
+	for path, texts := range map[string][]string{
+		"/": {fmt.Sprintf("version %d answers 25%% as the canary", other), "version 3 is the shadow", "Version 3 could not be put into service as shadow: it is cut off."},
+		fmt.Sprintf("/models/credit?version=%d", other): {"It answers 25% of the requests"},
+		"/models/credit?version=3":                      {"not answering"},
+		"/audit/credit":                                 {"became canary for 10% of the requests: to see.", fmt.Sprintf("Version %d is canary for 25%% of the requests: good so far.", other)},
+	} {
+		_, page := get(t, w.pages(), path)
+		for _, text := range texts {
+			if !strings.Contains(words(page), text) {
+				t.Errorf("%s does not say %q but\n%s", path, text, words(page))
+			}
+		}
 	}
 }
 

@@ -1,11 +1,13 @@
 package web
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/tandem-ml/tandem/bundle"
+	"github.com/tandem-ml/tandem/data"
 	"github.com/tandem-ml/tandem/engineering/registry"
 	"github.com/tandem-ml/tandem/engineering/retrain"
 )
@@ -86,6 +88,33 @@ func (s *site) load(r *request, name string) (*project, error) {
 		p.Run = &runs[0]
 	}
 	return p, nil
+}
+
+// beside says who stands beside the champion, "" if nobody does.
+func (p *project) beside() string {
+	var out []string
+	for i := range p.Versions {
+		for _, a := range p.Versions[i].Aliases {
+			switch a.Name {
+			case registry.Canary:
+				out = append(out, fmt.Sprintf("version %d answers %s%% as the canary", a.Version, data.FormatNumber(a.Percent)))
+			case registry.Shadow:
+				out = append(out, fmt.Sprintf("version %d is the shadow", a.Version))
+			}
+		}
+	}
+	return strings.Join(out, "; ")
+}
+
+// Share returns the percentage of requests that this version answers as the
+// canary, 0 if it is none.
+func (v *version) Share() float64 {
+	for _, a := range v.Aliases {
+		if a.Name == registry.Canary {
+			return a.Percent
+		}
+	}
+	return 0
 }
 
 // version returns the version of that number, nil if there is none.

@@ -45,7 +45,15 @@ func decodeRows(m *Model, raw []json.RawMessage, strict bool) (bundle.Rows, []in
 // request is what a caller says about all rows of a request.
 type request struct {
 	id     string
-	silent bool // no reasons: the decisions are logged without them
+	ids    []string // one a row, in place of id, where the rows are of several messages; or nil
+	silent bool     // no reasons: the decisions are logged without them
+}
+
+func (r *request) of(row int) string {
+	if r.ids != nil {
+		return r.ids[row]
+	}
+	return r.id
 }
 
 // decide is the scoring core: it scores encoded rows, finds the reasons, and
@@ -70,7 +78,7 @@ func (s *Server) decide(ctx context.Context, m *Model, rows bundle.Rows, inputs 
 			return nil, nil, ctx.Err()
 		}
 		d := decisions.Decision{
-			ID: s.opt.Log.NewID(now), Time: now, Project: m.Project, Bundle: b.ID(), Model: m.Version, RequestID: req.id,
+			ID: s.opt.Log.NewID(now), Time: now, Project: m.Project, Bundle: b.ID(), Model: m.Version, RequestID: req.of(i),
 			Inputs: inputs[i].raw, Checked: true, Margin: answers[i].Margin, Score: answers[i].Score, Decision: answers[i].Decision,
 		}
 		if !req.silent {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tandem-ml/tandem/bundle"
 	"github.com/tandem-ml/tandem/data"
+	"github.com/tandem-ml/tandem/engineering/decisions"
 )
 
 // scoreRequest is the body of POST /v1/score/{project}.
@@ -63,12 +64,17 @@ func (s *Server) score(r *http.Request, body []byte) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	return newAnswer(m, ds, answers), nil
+}
+
+// newAnswer says what was decided.
+func newAnswer(m *Model, ds []decisions.Decision, answers []bundle.Answer) *scoreAnswer {
 	out := &scoreAnswer{Results: make([]result, len(ds)), Model: m.Version, Bundle: m.Bundle.ID()}
 	for i := range ds {
 		d := &ds[i]
 		out.Results[i] = result{d.ID, d.Score, d.Decision, classScores(m.Bundle, answers[i].Scores), d.Reasons}
 	}
-	return out, nil
+	return out
 }
 
 // write answers in a buffer that is used again, but for large ones.

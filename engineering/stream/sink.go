@@ -108,15 +108,17 @@ func (s *Sink) Position() decisions.Position { return *s.position.Load() }
 // Close gives up what is not confirmed; the log has it.
 func (s *Sink) Close() { s.client.Close() }
 
-// Run sends what is in the log, and what comes, until ctx ends. It has no errors:
-// what goes wrong is told, and tried again.
+// Run sends what is in the log, and what comes, until ctx ends, and then, unless the
+// brokers are away, what is left. It has no errors: what goes wrong is told, and
+// tried again.
 func (s *Sink) Run(ctx context.Context) {
 	s.next = s.mark.Position
+	var err error
 	for wait := time.Duration(0); pause(ctx, wait); {
-		n, err := s.step(ctx)
+		var n int
+		n, err = s.step(ctx)
 		switch {
 		case ctx.Err() != nil:
-			return
 		case err != nil:
 			s.say.say("sink %s: %v; %d records wait in the log", s.to.Topic, err, s.behind())
 			wait = time.Second
@@ -124,6 +126,16 @@ func (s *Sink) Run(ctx context.Context) {
 			wait = 0
 		default:
 			wait = lookEvery
+		}
+	}
+	if err != nil {
+		return
+	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
+	defer cancel()
+	for {
+		if n, err := s.step(last); n == 0 || err != nil {
+			return
 		}
 	}
 }

@@ -30,6 +30,7 @@ type Address struct {
 	Latest   bool   // from=latest: a new group begins at the end of the topic
 
 	Silent  bool // reasons=false: scores without reasons
+	Bare    bool // inputs=false: decisions without their inputs, and without reasons, which quote them
 	Largest int  // max_bytes=: of a record that is produced; the brokers' max.message.bytes
 
 	TLS  bool   // tls=true
@@ -47,7 +48,7 @@ const (
 )
 
 var settings = map[Role][]string{
-	Out:     {"max_bytes", "sasl", "tls"},
+	Out:     {"inputs", "max_bytes", "sasl", "tls"},
 	Consume: {"dead", "from", "group", "instance", "project", "sasl", "tls"},
 	Produce: {"max_bytes", "reasons"},
 }
@@ -153,6 +154,9 @@ func (a *Address) set(name, value string) (err error) {
 	case "reasons":
 		err = flag(&a.Silent)
 		a.Silent = !a.Silent
+	case "inputs":
+		err = flag(&a.Bare)
+		a.Bare = !a.Bare
 	case "tls":
 		return flag(&a.TLS)
 	case "sasl":

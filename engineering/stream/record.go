@@ -19,7 +19,7 @@ type event struct {
 	Time     time.Time           `json:"time"`
 	Decision *decisions.Decision `json:"decision,omitempty"`
 	Outcome  *decisions.Outcome  `json:"outcome,omitempty"`
-	Omitted  bool                `json:"omitted,omitempty"` // inputs and reasons are only in the log: the record would be too large
+	Omitted  bool                `json:"omitted,omitempty"` // inputs and reasons are only in the log: as asked for, or since the record would be too large
 }
 
 func eventOf(r decisions.Record) event {
@@ -39,12 +39,15 @@ func eventOf(r decisions.Record) event {
 
 // record makes the topic's record of an event. All that is about one decision has the same
 // key, and so the same partition and its order.
-func (e event) record(topic string, largest int) *kgo.Record {
-	value, err := json.Marshal(e)
-	if err != nil || len(value) > largest-overhead {
-		value = e.short(largest)
+func (e event) record(to Address) *kgo.Record {
+	if to.Bare {
+		e = e.bare()
 	}
-	r := &kgo.Record{Topic: topic, Value: value, Headers: []kgo.RecordHeader{{Key: "kind", Value: []byte(e.Kind)}}}
+	value, err := json.Marshal(e)
+	if err != nil || len(value) > to.Largest-overhead {
+		value = e.short(to.Largest)
+	}
+	r := &kgo.Record{Topic: to.Topic, Value: value, Headers: []kgo.RecordHeader{{Key: "kind", Value: []byte(e.Kind)}}}
 	if e.ID != "" {
 		r.Key = []byte(e.ID)
 		r.Headers = append(r.Headers, kgo.RecordHeader{Key: "id", Value: r.Key})
@@ -66,14 +69,20 @@ const (
 	maxName  = 512
 )
 
-// short is an event without what can be large, for a consumer to ask the log for.
-func (e event) short(largest int) []byte {
-	e.Omitted = true
+// bare is an event without inputs and reasons, for a consumer to ask the log for.
+func (e event) bare() event {
 	if e.Decision != nil {
 		d := *e.Decision
 		d.Inputs, d.Reasons = nil, nil
-		e.Decision = &d
+		e.Decision, e.Omitted = &d, true
 	}
+	return e
+}
+
+// short is an event that fits into a record.
+func (e event) short(largest int) []byte {
+	e = e.bare()
+	e.Omitted = true
 	value, err := json.Marshal(e)
 	if err != nil || len(value) > largest-overhead {
 		e.Decision, e.Outcome = nil, nil

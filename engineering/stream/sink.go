@@ -231,7 +231,7 @@ func (s *Sink) read(ctx context.Context) (batch, error) {
 		if len(b.records) == batchRecords || bytes > batchBytes {
 			return errEnough
 		}
-		out := eventOf(r).record(s.to.Topic, s.to.Largest)
+		out := eventOf(r).record(s.to)
 		if b.records = append(b.records, out); b.oldest.IsZero() {
 			b.oldest = r.Time
 		}

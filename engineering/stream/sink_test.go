@@ -246,6 +246,19 @@ func TestSinkShortensWhatIsTooLarge(t *testing.T) {
 	}
 }
 
+// What consumers are not to see stays in the log.
+func TestSinkWithoutInputs(t *testing.T) {
+	t.Parallel()
+	c := brokers(t, kfake.SeedTopics(1, "decided"))
+	log := openLog(t, t.TempDir(), decisions.Options{})
+	decide(t, log, 1)
+	s := openSink(t, log, t.TempDir(), address(t, c, stream.Out, "decided?inputs=false"), new(told))
+	running(t, s.Run)
+	if e := whole(t, c, log, "decided", 1)[1]; !e.Omitted || e.Decision == nil || e.Decision.Inputs != nil || e.Decision.Reasons != nil || e.Decision.Score != 0.25 {
+		t.Errorf("it came as %+v", e)
+	}
+}
+
 // A topic that is not there is said by name; it is used once it is there.
 func TestSinkWaitsForItsTopic(t *testing.T) {
 	t.Parallel()

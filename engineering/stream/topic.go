@@ -51,7 +51,7 @@ func (t *Topic) Append(ctx context.Context, ds ...decisions.Decision) error {
 	confirmed := make(chan error, len(ds)) // room for all: nobody waits for a reader that left
 	for i := range ds {
 		d := &ds[i]
-		r := event{Kind: "decision", ID: d.ID, Time: d.Time, Decision: d}.record(t.to.Topic, t.to.Largest)
+		r := event{Kind: "decision", ID: d.ID, Time: d.Time, Decision: d}.record(t.to)
 		// Not the caller's context: it ends with the request, a record does not.
 		t.client.TryProduce(context.WithoutCancel(ctx), r, func(_ *kgo.Record, err error) { confirmed <- err })
 	}

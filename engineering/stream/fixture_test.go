@@ -5,9 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
-	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -135,7 +135,7 @@ func openLog(t *testing.T, dir string, opt decisions.Options) *decisions.Log {
 	return log
 }
 
-var noon = time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
+var noon = time.Date(2020, 3, 4, 12, 0, 0, 0, time.UTC)
 
 // decide logs n decisions in calls of ten and returns their ids.
 func decide(t *testing.T, log *decisions.Log, n int) []string {
@@ -166,15 +166,68 @@ func running(t *testing.T, run func(ctx context.Context)) (stop func()) {
 	return stop
 }
 
-func portOf(t *testing.T, c *kfake.Cluster) int {
+// port is a listener that outlives the brokers behind it, so that they come back
+// under the same address. While there is none it hangs up on callers.
+type port struct {
+	net.Listener
+	gate atomic.Pointer[gate]
+}
+
+type gate struct {
+	net.Addr
+	callers chan net.Conn
+	shut    chan struct{}
+	once    sync.Once
+}
+
+func newPort(t *testing.T) *port {
 	t.Helper()
-	_, port, err := net.SplitHostPort(c.ListenAddrs()[0])
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	n, err := strconv.Atoi(port)
-	if err != nil {
-		t.Fatal(err)
+	t.Cleanup(func() { l.Close() })
+	p := &port{Listener: l}
+	p.open("", "")
+	p.gate.Load().Close()
+	go func() {
+		for {
+			caller, err := l.Accept()
+			if err != nil {
+				return
+			}
+			g := p.gate.Load()
+			select {
+			case g.callers <- caller:
+			case <-g.shut:
+				caller.Close()
+			}
+		}
+	}()
+	return p
+}
+
+// open is for [kfake.ListenFn].
+func (p *port) open(_, _ string) (net.Listener, error) {
+	g := &gate{Addr: p.Listener.Addr(), callers: make(chan net.Conn), shut: make(chan struct{})}
+	p.gate.Store(g)
+	return listener{g}, nil
+}
+
+type listener struct{ *gate }
+
+func (l listener) Addr() net.Addr { return l.gate.Addr }
+
+func (g *gate) Accept() (net.Conn, error) {
+	select {
+	case c := <-g.callers:
+		return c, nil
+	case <-g.shut:
+		return nil, net.ErrClosed
 	}
-	return n
+}
+
+func (g *gate) Close() error {
+	g.once.Do(func() { close(g.shut) })
+	return nil
 }

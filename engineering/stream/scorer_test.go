@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -230,6 +231,31 @@ func TestScorerTriesAgain(t *testing.T) {
 	each(t, c, 60)
 }
 
+// What a killed process left half-written is rolled back by the one that comes after it
+// under its name, without waiting for the brokers to give it up.
+func TestScorerRollsBackTheDead(t *testing.T) {
+	t.Parallel()
+	c := brokers(t, kfake.SeedTopics(1, "rows", "scores"))
+	dead, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...), kgo.TransactionalID("tandem-g-one"), kgo.TransactionTimeout(10*time.Minute))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dead.Close()
+	if err := dead.BeginTransaction(); err != nil {
+		t.Fatal(err)
+	}
+	if err := dead.ProduceSync(t.Context(), &kgo.Record{Topic: "scores", Key: []byte("k0"), Value: []byte(`{"n":0}`),
+		Headers: []kgo.RecordHeader{{Key: "source", Value: []byte("rows/0/0")}}}).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	produced(t, c, rows(0, 30)...)
+	s := newScorer(t, c, "&instance=one", double, new(told))
+	stop := scoring(t, s)
+	until(t, "all scored", func() bool { return measure(t, s.Measures(), "tandem_stream_records_total") == 30 })
+	stop()
+	each(t, c, 30)
+}
+
 // Two members share the partitions; when one comes or goes the other takes over,
 // and no row is answered twice or not at all.
 func TestScorersShare(t *testing.T) {
@@ -315,8 +341,8 @@ func TestScorerBoundsItsBlocks(t *testing.T) {
 // The brokers go and come back in the middle: what was under way is committed once.
 func TestScorerOutlivesTheBroker(t *testing.T) {
 	t.Parallel()
-	disk := t.TempDir()
-	c := brokers(t, kfake.SeedTopics(2, "rows", "scores"), kfake.DataDir(disk), kfake.ClusterID("one"))
+	disk, port := t.TempDir(), newPort(t)
+	c := brokers(t, kfake.SeedTopics(2, "rows", "scores"), kfake.DataDir(disk), kfake.ClusterID("one"), kfake.ListenFn(port.open))
 	produced(t, c, rows(0, 300)...)
 	hold, held := make(chan struct{}), make(chan struct{}, 100)
 	var gate atomic.Bool
@@ -335,11 +361,10 @@ func TestScorerOutlivesTheBroker(t *testing.T) {
 	gate.Store(true)
 	produced(t, c, rows(300, 400)...)
 	<-held // a block is being scored
-	port := portOf(t, c)
 	c.Close()
 	gate.Store(false)
 	close(hold)
-	c = brokers(t, kfake.DataDir(disk), kfake.ClusterID("one"), kfake.Ports(port))
+	c = brokers(t, kfake.DataDir(disk), kfake.ClusterID("one"), kfake.ListenFn(port.open))
 	produced(t, c, rows(400, 600)...)
 	until(t, "all scored", func() bool { return measure(t, s.Measures(), "tandem_stream_records_total") == 600 })
 	stop()

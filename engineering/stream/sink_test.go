@@ -200,22 +200,21 @@ func TestSinkBeginsAgainWhereItIsAStranger(t *testing.T) {
 // back they come, all of them.
 func TestSinkOutlivesTheBroker(t *testing.T) {
 	t.Parallel()
-	disk := t.TempDir()
-	c := brokers(t, kfake.SeedTopics(2, "decided"), kfake.DataDir(disk), kfake.ClusterID("one"))
+	disk, port := t.TempDir(), newPort(t)
+	c := brokers(t, kfake.SeedTopics(2, "decided"), kfake.DataDir(disk), kfake.ClusterID("one"), kfake.ListenFn(port.open))
 	to := address(t, c, stream.Out, "decided")
 	log := openLog(t, t.TempDir(), decisions.Options{})
 	s := openSink(t, log, t.TempDir(), to, new(told))
 	stop := running(t, s.Run)
 	decide(t, log, 25)
 	until(t, "all sent", func() bool { return measure(t, s.Measures(), "tandem_sink_sent_total") == 25 })
-	port := portOf(t, c)
 	c.Close()
 	decide(t, log, 5000) // more than a batch
 	until(t, "a batch on its way", func() bool { return measure(t, s.Measures(), "tandem_sink_lag_seconds") > 0 })
 	if n := measure(t, s.Measures(), "tandem_sink_lag_records"); n != 5000 {
 		t.Errorf("%v records behind, 5000 came", n)
 	}
-	c = brokers(t, kfake.DataDir(disk), kfake.ClusterID("one"), kfake.Ports(port))
+	c = brokers(t, kfake.DataDir(disk), kfake.ClusterID("one"), kfake.ListenFn(port.open))
 	until(t, "all sent", func() bool { return measure(t, s.Measures(), "tandem_sink_lag_records") == 0 })
 	stop()
 	whole(t, c, log, "decided", 5025)

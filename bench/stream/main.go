@@ -117,7 +117,7 @@ func run(ctx context.Context, kafka, tandem string, n int) (err error) {
 	took := time.Since(start) - settle
 	report("score %d, undisturbed, from the scorer's start", took, n, n)
 	report("  from the first committed answers, %.1f s after it", took-first, n, first.Seconds())
-	if err := b.end(project, "decided-calm", true, ctx); err != nil {
+	if err := b.end(ctx, project, "decided-calm", true); err != nil {
 		return err
 	}
 
@@ -155,7 +155,7 @@ func run(ctx context.Context, kafka, tandem string, n int) (err error) {
 	}
 	report("score %d, scorer and broker killed", time.Since(start)-settle, n, n)
 	fmt.Printf("%d applications, each with one committed answer; %d answers beyond that\n", n, repeated)
-	return b.end(project, "decided", false, ctx)
+	return b.end(ctx, project, "decided", false)
 }
 
 func report(what string, took time.Duration, rows int, args ...any) {
@@ -381,12 +381,16 @@ func (b *bench) said() string {
 
 // end stops the scorer as an administrator does, and holds its log and the topic of
 // its sink against each other.
-func (b *bench) end(dir, topic string, calm bool, ctx context.Context) error {
+func (b *bench) end(ctx context.Context, dir, topic string, calm bool) error {
 	if err := b.scorer.Process.Signal(syscall.SIGTERM); err != nil {
 		return err
 	}
 	if err := b.scorer.Wait(); err != nil {
 		return fmt.Errorf("the scorer ended with %w:\n%s", err, b.said())
+	}
+	if calm {
+		cpu := b.scorer.ProcessState.UserTime() + b.scorer.ProcessState.SystemTime()
+		fmt.Printf("  the scorer, its start, its log and its sink included, took %.1f s of a processor\n", cpu.Seconds())
 	}
 	log, err := decisions.OpenReadOnly(filepath.Join(dir, ".tandem", "state", "decisions"))
 	if err != nil {

@@ -51,6 +51,7 @@ type service struct {
 	watch    *watch
 	server   *serve.Server
 	talk     *Talk
+	streams  addresses // none but in Up
 
 	following sync.Mutex // one change of the lineup at a time
 

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/tandem-ml/tandem/data"
 	"github.com/tandem-ml/tandem/engineering/registry"
 	"github.com/tandem-ml/tandem/engineering/serve"
@@ -24,6 +26,7 @@ type UpOptions struct {
 	Address string           // host:port; "": the project's
 	GRPC    string           // host:port of the gRPC door; "": none
 	Access  serve.Access     // who may ask; without a folder of keys the project's own counts, if it has any
+	Streams Streams          // topics that it writes to and reads from
 	Logger  *slog.Logger     // the server's own log; nil: silent
 	Ready   func(url string) // called once the server answers; may be nil
 }
@@ -37,6 +40,10 @@ type UpOptions struct {
 // was run before.
 func Up(ctx context.Context, dir string, opt UpOptions) (err error) {
 	p, err := project.Load(dir)
+	if err != nil {
+		return err
+	}
+	streams, err := opt.Streams.parse()
 	if err != nil {
 		return err
 	}
@@ -85,6 +92,7 @@ func Up(ctx context.Context, dir string, opt UpOptions) (err error) {
 	if err != nil {
 		return err
 	}
+	s.streams = streams
 	return s.serve(ctx, listener, door, opt.Ready)
 }
 
@@ -182,18 +190,36 @@ func (s *service) record(ctx context.Context, run *Run, held error) error {
 	return err
 }
 
-// serve answers on l, and over gRPC on g unless it is nil, until ctx ends, follows the registry and watches the log.
+// serve answers on l, and over gRPC on g unless it is nil, until ctx ends, follows the registry, watches the log and moves what streams.
 func (s *service) serve(ctx context.Context, l, g net.Listener, ready func(string)) error {
+	streaming, err := s.stream(s.streams)
+	if err != nil {
+		return err
+	}
+	defer streaming.close()
 	url := s.server.URL(l.Addr())
 	s.talk.Line("  serving   %s version %d on %s   (Ctrl-C stops)", s.project.Name, s.champion.Number, url)
 	beside, stop := context.WithCancel(ctx)
-	var workers sync.WaitGroup
+	// The sink is the last to stop: it sends what is decided until then.
+	sending, stopSending := context.WithCancel(context.WithoutCancel(ctx))
+	var workers, sender sync.WaitGroup
 	workers.Go(func() { s.followRegistry(beside) })
 	workers.Go(func() { s.watchLog(beside) })
+	if streaming.sink != nil {
+		sender.Go(func() { streaming.sink.Run(sending) })
+	}
+	defer sender.Wait()
+	defer stopSending()
 	defer workers.Wait()
 	defer stop()
 	if ready != nil {
 		ready(url)
 	}
-	return s.server.ServeBoth(ctx, l, g)
+	if streaming.scorer == nil {
+		return s.server.ServeBoth(ctx, l, g)
+	}
+	both, ctx := errgroup.WithContext(ctx)
+	both.Go(func() error { return s.server.ServeBoth(ctx, l, g) })
+	both.Go(func() error { return streaming.scorer.Run(ctx) })
+	return both.Wait()
 }

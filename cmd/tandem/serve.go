@@ -24,18 +24,24 @@ func (s *shared) upCommand() *cobra.Command {
 	c.Flags().IntVar(&opt.Workers, "workers", 0, "how many processors to train with (0: all)")
 	c.Flags().StringVar(&opt.GRPC, "grpc-address", "", "host:port of the Open Inference Protocol over gRPC (default: none)")
 	accessFlags(c, &opt.Access)
+	streamFlags(c, &opt.Streams)
 	return c
 }
 
 func (s *shared) serveCommand() *cobra.Command {
 	alone := serve.Alone{Called: true}
+	var streams workflow.Streams
 	c := &cobra.Command{
 		Use: "serve [BUNDLE...]", GroupID: "engineering",
 		Short: "Serve bundles alone, without a project",
 		Long: `Serve answers with the given bundles, files or folders of them, each under its
 file's name without .tandem: POST /v1/score/NAME, the Open Inference Protocol
 under /v2, KServe's under /v1/models, and POST /invocations if there is one
-bundle. Nothing is kept or watched; a project's decisions are, by tandem up.
+bundle. Nothing is kept or watched; a project's decisions are, by tandem up. With
+--sink, a decision is answered when Kafka has it.
+
+With --consume and --produce it also scores the rows of a topic into another,
+each exactly once: docs/streaming.md.
 
 In a container of Vertex AI, SageMaker or Azure Machine Learning, known by
 their environment variables or by a folder /opt/ml/model, it takes the bundles,
@@ -43,7 +49,7 @@ the port and the routes that the platform has chosen.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			talk := s.talk()
 			alone.Bundles, alone.Logger, alone.Say = args, s.logger(), talk.Line
-			err := alone.Run(c.Context())
+			err := workflow.ServeAlone(c.Context(), alone, streams)
 			if errors.Is(err, serve.ErrNoBundle) || errors.Is(err, serve.ErrBeside) {
 				return &workflow.UsageError{Err: err}
 			}
@@ -55,7 +61,14 @@ the port and the routes that the platform has chosen.`,
 	c.Flags().StringVar(&alone.Shadow, "shadow", "", "a bundle that scores what the only one answers, and is not answered")
 	c.Flags().StringVar(&alone.Canary, "canary", "", "FILE=PERCENT: a bundle that answers a share of the requests in place of the only one")
 	accessFlags(c, &alone.Access)
+	streamFlags(c, &streams)
 	return c
+}
+
+func streamFlags(c *cobra.Command, s *workflow.Streams) {
+	c.Flags().StringVar(&s.Sink, "sink", "", "kafka://HOST:PORT/TOPIC that decisions go to (default: none)")
+	c.Flags().StringVar(&s.Consume, "consume", "", "kafka://HOST:PORT/TOPIC?group=NAME whose rows are scored (default: none)")
+	c.Flags().StringVar(&s.Produce, "produce", "", "kafka:///TOPIC that their scores go to")
 }
 
 // listening makes an address that other machines could reach a usage error.

@@ -236,6 +236,7 @@ type Position struct {
 type Record struct {
 	Next     Position  // where the record after it starts
 	Number   uint64    // from 1, in log order
+	Link     Link      // the chain up to this record; no two records have the same
 	Time     time.Time // of the decision, the outcome or the erasure
 	ID       string    // the decision it is about; "" for a loss
 	Decision *Decision
@@ -297,7 +298,7 @@ func (l *Log) scanSegment(ctx context.Context, from Position, limit int64, f fun
 		}
 		out := Record{
 			Next:   Position{Segment: from.Segment, Offset: s.off},
-			Number: rec.seq, Time: fromMicro(rec.time),
+			Number: rec.seq, Link: rec.link, Time: fromMicro(rec.time),
 		}
 		if rec.kind != kindLoss {
 			out.ID = rec.id.String()

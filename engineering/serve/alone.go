@@ -11,8 +11,11 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/tandem-ml/tandem/bundle"
 	"github.com/tandem-ml/tandem/data"
+	"github.com/tandem-ml/tandem/engineering/decisions"
 	"github.com/tandem-ml/tandem/engineering/keys"
 	"github.com/tandem-ml/tandem/engineering/rollout"
 )
@@ -30,6 +33,14 @@ type Alone struct {
 	Logger  *slog.Logger                     // as in [Options]
 	Say     func(format string, args ...any) // told what is served, and where
 	Ready   func(url string)                 // called once the server answers; may be nil
+
+	// Append keeps decisions elsewhere before they are answered; what it returns
+	// refuses the request. Nil: they are forgotten.
+	Append func(ctx context.Context, ds ...decisions.Decision) error
+
+	// Beside is given the server before it answers, and returns what runs beside
+	// it until ctx ends: its error stops the server. May be nil, and may return nil.
+	Beside func(s *Server) (func(ctx context.Context) error, error)
 }
 
 // ErrNoBundle says that nothing was named to be served.
@@ -49,7 +60,7 @@ func (a Alone) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	opt := Options{Logger: a.Logger}
+	opt := Options{Logger: a.Logger, Log: noLog{a.Append}}
 	if err := a.Access.Apply(&opt); err != nil {
 		return err
 	}
@@ -87,6 +98,12 @@ func (a Alone) Run(ctx context.Context) error {
 			return err
 		}
 	}
+	var beside func(context.Context) error
+	if a.Beside != nil {
+		if beside, err = a.Beside(server); err != nil {
+			return err
+		}
+	}
 	if platform != nil {
 		a.Say("%s: listening on all interfaces, as its containers do", platform.Name)
 	}
@@ -98,11 +115,21 @@ func (a Alone) Run(ctx context.Context) error {
 		}
 		a.Say("gRPC on %s", g.Addr())
 	}
-	a.Say("serving %d models on %s; decisions are answered and not kept   (Ctrl-C stops)", len(models), url)
+	kept := "answered and not kept"
+	if a.Append != nil {
+		kept = "sent before they are answered, and not kept here"
+	}
+	a.Say("serving %d models on %s; decisions are %s   (Ctrl-C stops)", len(models), url, kept)
 	if a.Ready != nil {
 		a.Ready(url)
 	}
-	return server.ServeBoth(ctx, l, g)
+	if beside == nil {
+		return server.ServeBoth(ctx, l, g)
+	}
+	both, ctx := errgroup.WithContext(ctx)
+	both.Go(func() error { return server.ServeBoth(ctx, l, g) })
+	both.Go(func() error { return beside(ctx) })
+	return both.Wait()
 }
 
 // lineups puts what was asked for beside the models. Canary and shadow are known

@@ -45,7 +45,15 @@ func decodeRows(m *Model, raw []json.RawMessage, strict bool) (bundle.Rows, []in
 // request is what a caller says about all rows of a request.
 type request struct {
 	id     string
-	silent bool // no reasons: the decisions are logged without them
+	ids    []string // one a row, in place of id, where the rows are of several messages; or nil
+	silent bool     // no reasons: the decisions are logged without them
+}
+
+func (r *request) of(row int) string {
+	if r.ids != nil {
+		return r.ids[row]
+	}
+	return r.id
 }
 
 // decide is the scoring core: it scores encoded rows, finds the reasons, and
@@ -100,7 +108,7 @@ func (s *Server) fill(ctx context.Context, ds []decisions.Decision, p *share, re
 		}
 		in, a := &p.inputs[i], &p.answers[i]
 		d := decisions.Decision{
-			ID: s.opt.Log.NewID(now), Time: now, Project: p.m.Project, Bundle: b.ID(), Model: p.m.Version, RequestID: req.id,
+			ID: s.opt.Log.NewID(now), Time: now, Project: p.m.Project, Bundle: b.ID(), Model: p.m.Version, RequestID: req.of(p.place(i)),
 			Inputs: in.raw, Checked: true, Margin: a.Margin, Score: a.Score, Decision: a.Decision,
 		}
 		if !req.silent {

@@ -61,6 +61,16 @@ func newMetrics() *metrics {
 	return m
 }
 
+// Measure shows a number of what runs beside the server under /metrics; value is
+// called at each scrape. A counter only grows. A name can be given once.
+func (s *Server) Measure(name, help string, counter bool, value func() float64) error {
+	var c prometheus.Collector = prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
+	if counter {
+		c = prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, value)
+	}
+	return s.metrics.registry.Register(c)
+}
+
 // handler answers /metrics. A scrape costs a millisecond or more; at most four
 // run at a time, a fifth is told 503.
 func (m *metrics) handler() http.Handler {

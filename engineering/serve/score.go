@@ -66,6 +66,11 @@ func (s *Server) score(r *http.Request, body []byte) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	return newAnswer(m, ds, answers), nil
+}
+
+// newAnswer says what was decided.
+func newAnswer(m *Model, ds []decisions.Decision, answers []bundle.Answer) *scoreAnswer {
 	out := &scoreAnswer{Results: make([]result, len(ds))}
 	out.Model, out.Bundle = answeredBy(m, ds)
 	for i := range ds {
@@ -75,7 +80,7 @@ func (s *Server) score(r *http.Request, body []byte) (any, error) {
 			out.Results[i].Model, out.Results[i].Bundle = d.Model, d.Bundle
 		}
 	}
-	return out, nil
+	return out
 }
 
 // answeredBy returns version and bundle of the one model that made all

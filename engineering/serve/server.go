@@ -194,18 +194,27 @@ func (s *Server) onlyModel() (*Model, error) {
 	return nil, refuse(http.StatusBadRequest, "several_models", "this server answers for several projects; use /v1/score/{project}")
 }
 
-// noLog gives decisions an identity and forgets them.
-type noLog struct{}
+// noLog gives decisions an identity and forgets them, but for what append does
+// with them.
+type noLog struct {
+	append func(ctx context.Context, ds ...decisions.Decision) error // may be nil
+}
 
 var errNoLog = refuse(http.StatusNotFound, "no_log", "this server keeps no decisions; serve the project with tandem up to keep them")
 
-func (noLog) NewID(time.Time) string                              { return randomID(16) }
-func (noLog) Append(context.Context, ...decisions.Decision) error { return nil }
-func (noLog) ByKey(string, string) ([]decisions.Entry, error)     { return nil, errNoLog }
+func (noLog) NewID(time.Time) string                          { return randomID(16) }
+func (noLog) ByKey(string, string) ([]decisions.Entry, error) { return nil, errNoLog }
 func (noLog) Get(string) (decisions.Decision, *decisions.Outcome, error) {
 	return decisions.Decision{}, nil, errNoLog
 }
 func (noLog) AppendOutcomes(context.Context, ...decisions.Outcome) (int, error) { return 0, errNoLog }
+
+func (l noLog) Append(ctx context.Context, ds ...decisions.Decision) error {
+	if l.append == nil {
+		return nil
+	}
+	return l.append(ctx, ds...)
+}
 
 // randomID returns n random bytes in hex.
 func randomID(n int) string {

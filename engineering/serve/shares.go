@@ -48,7 +48,7 @@ func (s *Server) divide(m *Model, rows bundle.Rows, inputs []input, req request)
 	canary = share{m: c}
 	var rest []int
 	for i := range rows.N {
-		key := req.id
+		key := req.of(i)
 		if m.serving.key != "" {
 			if id, ok := inputs[i].extras.Value(m.serving.key).(string); ok && id != "" {
 				key = id

@@ -161,7 +161,7 @@ func lagsFor(residuals []float64) (lags int, memory float64) {
 		rest := 1 - memory*memory
 		lag = math.Max(lag, 1.1447*math.Cbrt(4*memory*memory/(rest*rest)*n))
 	}
-	return int(math.Min(lag, n/4)), memory
+	return int(math.Min(lag, math.Min(n/4, 1+2e8/n))), memory // the last bounds the time
 }
 
 // times returns a column as numbers to follow something over, and what a step of

@@ -95,20 +95,55 @@ type Importance struct {
 	MeanAbs float64 `json:"mean_abs"` // mean absolute contribution in margin units
 }
 
-// Hypothesis is one tested question.
+// Hypothesis is one tested question. What was not found out is left out: not every
+// test has a power, an alternative, or an estimate in units.
 type Hypothesis struct {
 	Question   string  `json:"question"`
 	Test       string  `json:"test"` // "Welch's t-test", "Mann-Whitney U", "chi-squared"
 	Rows       int     `json:"rows"`
 	Statistic  float64 `json:"statistic"`
 	P          float64 `json:"p"`
-	PCorrected float64 `json:"p_corrected"` // Holm, over the project's hypotheses
+	PCorrected float64 `json:"p_corrected"` // by Correction, over the questions asked together
 	Effect     float64 `json:"effect"`
 	EffectName string  `json:"effect_name"` // "Hedges' g", "rank-biserial correlation", "Cramer's V"
 	EffectLow  float64 `json:"effect_low"`
 	EffectHigh float64 `json:"effect_high"`
 	Sentence   string  `json:"sentence"`
 	Why        string  `json:"why"` // why this test
+
+	Correction string        `json:"correction,omitempty"` // "Holm"
+	Family     int           `json:"family,omitempty"`     // the number of questions corrected for
+	Checks     []Assumption  `json:"checks,omitempty"`     // what was looked at before the choice
+	NotTaken   []Alternative `json:"not_taken,omitempty"`  // tests that would also fit the question
+	Estimates  []Estimate    `json:"estimates,omitempty"`  // in the units of the data
+
+	// Detectable is the effect that these rows show with a probability of 80%,
+	// asked alone at 5%; RowsNeeded are those for the effect seen. 0 is not known.
+	Detectable float64  `json:"detectable,omitempty"`
+	RowsNeeded float64  `json:"rows_needed,omitempty"`
+	Changes    []string `json:"would_change,omitempty"` // sentences: what would change the answer
+}
+
+// Assumption is something a test rests on, as it was found in the data.
+type Assumption struct {
+	Name  string `json:"name"`  // "rows in the smaller group"
+	Found string `json:"found"` // "13"
+	Holds bool   `json:"holds"`
+}
+
+// Alternative is a test that was not taken.
+type Alternative struct {
+	Test string   `json:"test"`
+	Why  string   `json:"why"`         // why not
+	P    *float64 `json:"p,omitempty"` // what it would give, uncorrected, if it was run
+}
+
+// Estimate is a quantity with its 95% interval.
+type Estimate struct {
+	Name  string  `json:"name"`
+	Value float64 `json:"value"`
+	Low   float64 `json:"low"`
+	High  float64 `json:"high"`
 }
 
 // Gate is a condition of the project with its evidence.

@@ -77,8 +77,8 @@ func vocabulary() []key {
 		"Columns that may come in a request but are never scored and never a reason.",
 		func(r *reader, n ast.Node, p *Project) { r.columnList(n, "data.protected", &p.Data.Protected) })
 
-	add("hypotheses", "a list of `{question, compare, between}` or `{question, associate: [a, b]}`", "",
-		"Questions to test before modelling: a number compared between the two values of a column, or the association of two columns. P values are corrected for the length of the list.",
+	add("hypotheses", "a list of questions, each with one of `compare`, `associate`, `correlate`, `trend`, `spread`, `normal`, `proportion`, `paired`, `ab` and `survival`", "",
+		"Questions to test before modelling, as in `{question: Do defaulters earn less?, compare: Income, between: Status}`; `question` is for people and may be left out. [hypotheses.md](hypotheses.md) says what each asks and how its test is chosen. P values are corrected for the length of the list by Holm's method.",
 		func(r *reader, n ast.Node, p *Project) { r.hypotheses(n, &p.Hypotheses) })
 
 	add("model.task", "`auto`, `binary` or `regression`", "auto",

@@ -64,6 +64,9 @@ data:
 hypotheses:
   - {question: Do defaulters earn less?, compare: Income, between: Status}
   - associate: [Records, Status]
+  - {compare: Income, between: Home, given: [Age]}
+  - {ab: Paid, arm: Variant, control: old, pre: Before, share: 0.2}
+  - {proportion: Status, is: bad, of: 0.3}
 model:
   task: binary
   metric: log_loss
@@ -100,6 +103,9 @@ func TestEveryKeyIsRead(t *testing.T) {
 	want.Hypotheses = []project.Hypothesis{
 		{Question: "Do defaulters earn less?", Compare: "Income", Between: "Status"},
 		{Question: "Are Records and Status linked?", Associate: []string{"Records", "Status"}},
+		{Compare: "Income", Between: "Home", Given: []string{"Age"}},
+		{AB: "Paid", Arm: "Variant", Control: "old", Pre: "Before", Share: 0.2},
+		{Proportion: "Status", Is: "bad", Of: 0.3},
 	}
 	want.Model = project.Model{Task: "binary", Metric: "log_loss", Budget: 90 * time.Second, Interpretable: true}
 	want.Seed = 1<<64 - 1
@@ -194,9 +200,15 @@ tandem.yaml:2:33: "retrain.rollout" (promotion in steps through shadow and canar
 		{"contradiction beside a mistake", "data: {source: a, target: y, id: y}\nmodel: {budget: x}\n", `tandem.yaml:1:34: column "y" is already data.target on line 1; a column has one part
 tandem.yaml:2:17: "x" is not a duration such as 60s, 6h, 1d or 2w`},
 		{"metric of the other task", minimal + "model: {task: regression, metric: auc}\n", `tandem.yaml:2:27: model.metric: auc needs a binary task; use rmse`},
-		{"half a hypothesis", minimal + "hypotheses:\n  - compare: x\n", `tandem.yaml:3:5: a hypothesis needs either compare and between, or associate`},
-		{"both hypotheses", minimal + "hypotheses: [{compare: x, between: y, associate: [x, y]}]\n", `tandem.yaml:2:14: a hypothesis needs either compare and between, or associate`},
-		{"three associates", minimal + "hypotheses: [{associate: [x, y, z]}]\n", `tandem.yaml:2:26: associate takes two columns, as in [Records, Status]`},
+		{"half a hypothesis", minimal + "hypotheses:\n  - compare: x\n", `tandem.yaml:3:5: compare needs between, as in {compare: Income, between: Status}`},
+		{"no hypothesis", minimal + "hypotheses: [{question: Why?}]\n", `tandem.yaml:2:14: a hypothesis needs one of compare, associate, correlate, trend, spread, normal, proportion, paired, ab and survival, as in {compare: Income, between: Status}`},
+		{"both hypotheses", minimal + "hypotheses: [{compare: x, between: y, associate: [x, y]}]\n", `tandem.yaml:2:14: a hypothesis asks one thing: either compare or associate`},
+		{"three associates", minimal + "hypotheses: [{associate: [x, y, z]}]\n", `tandem.yaml:2:26: associate takes two columns, as in {associate: [Records, Status]}`},
+		{"one paired", minimal + "hypotheses: [{paired: [x]}]\n", `tandem.yaml:2:23: paired takes two columns or more, as in {paired: [Before, After]}`},
+		{"a key of another question", minimal + "hypotheses: [{normal: x, over: y}]\n", `tandem.yaml:2:32: over does not go with normal`},
+		{"survival without event", minimal + "hypotheses: [{survival: x, between: y}]\n", `tandem.yaml:2:14: survival needs event and between, as in {survival: Months, event: Left, between: Plan}`},
+		{"a share above one", minimal + "hypotheses: [{proportion: x, is: y, of: 30}]\n", `tandem.yaml:2:41: 30 is out of range: it must be from 0.0001 to 0.9999`},
+		{"an unknown question", minimal + "hypotheses: [{trnd: x, over: y}]\n", `tandem.yaml:2:15: unknown key "trnd"; did you mean "trend"?`},
 		{"crossed bounds", minimal + "contract: {x: {min: 2, max: 1}}\n", `tandem.yaml:2:15: contract.x: min 2 is above max 1`},
 		{"unknown edit", minimal + "contract: {x: {mni: 2}}\n", `tandem.yaml:2:16: unknown key "mni"; did you mean "min"?`},
 		{"address without port", minimal + "serve: {address: localhost}\n", `tandem.yaml:2:18: "localhost" is not an address of the form host:port, such as 127.0.0.1:8080`},

@@ -54,13 +54,40 @@ type Data struct {
 	Protected []string `json:"protected,omitempty"`
 }
 
-// Hypothesis is one question to be tested: either a number compared between
-// the two values of a column, or the association of two columns.
+// Hypothesis is one question to be tested before modelling: one of Compare,
+// Associate, Correlate, Trend, Spread, Normal, Proportion, Paired, AB and Survival
+// with what goes with it. science/hypothesis says what each asks.
 type Hypothesis struct {
-	Question  string   `json:"question"`
+	Question string `json:"question"`
+
 	Compare   string   `json:"compare,omitempty"`
 	Between   string   `json:"between,omitempty"`
-	Associate []string `json:"associate,omitempty"` // two columns, or nil
+	Within    float64  `json:"within,omitempty"`
+	Given     []string `json:"given,omitempty"`
+	Associate []string `json:"associate,omitempty"`
+	Correlate []string `json:"correlate,omitempty"`
+
+	Trend string `json:"trend,omitempty"`
+	Over  string `json:"over,omitempty"`
+
+	Spread string `json:"spread,omitempty"`
+	Normal string `json:"normal,omitempty"`
+
+	Proportion string  `json:"proportion,omitempty"`
+	Is         string  `json:"is,omitempty"`
+	Of         float64 `json:"of,omitempty"`
+
+	Paired []string `json:"paired,omitempty"`
+
+	AB      string  `json:"ab,omitempty"`
+	Arm     string  `json:"arm,omitempty"`
+	Control string  `json:"control,omitempty"`
+	Per     string  `json:"per,omitempty"`
+	Pre     string  `json:"pre,omitempty"`
+	Share   float64 `json:"share,omitempty"`
+
+	Survival string `json:"survival,omitempty"`
+	Event    string `json:"event,omitempty"`
 }
 
 // Model says what to learn and how long to look for it.

@@ -1,7 +1,9 @@
 package project
 
 import (
+	"maps"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -22,47 +24,122 @@ func (r *reader) hypotheses(n ast.Node, into *[]Hypothesis) {
 	}
 }
 
-var hypothesisKeys = []string{"question", "compare", "between", "associate"}
+// askable lists what a hypothesis may ask, with the keys it needs and those it may
+// have.
+var askable = []struct {
+	verb    string
+	columns int // in its list; 0 is one column, -1 two or more
+	needs   []string
+	may     []string
+	example string
+}{
+	{"compare", 0, []string{"between"}, []string{"within", "given"}, "{compare: Income, between: Status}"},
+	{"associate", 2, nil, nil, "{associate: [Records, Status]}"},
+	{"correlate", 2, nil, []string{"given"}, "{correlate: [Income, Debt]}"},
+	{"trend", 0, []string{"over"}, nil, "{trend: Income, over: applied_at}"},
+	{"spread", 0, []string{"between"}, nil, "{spread: Income, between: Status}"},
+	{"normal", 0, nil, nil, "{normal: Income}"},
+	{"proportion", 0, []string{"is"}, []string{"of"}, "{proportion: Status, is: bad, of: 0.3}"},
+	{"paired", -1, nil, nil, "{paired: [Before, After]}"},
+	{"ab", 0, []string{"arm"}, []string{"control", "per", "pre", "share"}, "{ab: Revenue, arm: Variant}"},
+	{"survival", 0, []string{"event", "between"}, nil, "{survival: Months, event: Left, between: Plan}"},
+}
 
 func (r *reader) hypothesis(n ast.Node) (h Hypothesis, ok bool) {
 	if !r.isMap(n, "a hypothesis") {
 		return h, false
 	}
+	one := map[string]*string{
+		"compare": &h.Compare, "between": &h.Between, "trend": &h.Trend, "over": &h.Over, "spread": &h.Spread, "normal": &h.Normal,
+		"proportion": &h.Proportion, "ab": &h.AB, "arm": &h.Arm, "per": &h.Per, "pre": &h.Pre, "survival": &h.Survival, "event": &h.Event,
+	}
+	lists := map[string]*[]string{"given": &h.Given, "associate": &h.Associate, "correlate": &h.Correlate, "paired": &h.Paired}
 	before := len(r.problems)
+	given := map[string]ast.Node{}
 	r.pairs(n, func(word string, where place, value ast.Node) {
-		switch word {
-		case "question":
+		given[word] = value
+		switch {
+		case word == "question":
 			r.text(value, &h.Question)
-		case "compare":
-			r.column(value, "hypotheses", &h.Compare)
-		case "between":
-			r.column(value, "hypotheses", &h.Between)
-		case "associate":
-			r.columnList(value, "hypotheses", &h.Associate)
-			if len(h.Associate) != 2 && len(r.problems) == before {
-				r.fail(at(value), "associate takes two columns, as in [Records, Status]")
-			}
+		case one[word] != nil:
+			r.column(value, "hypotheses", one[word])
+		case lists[word] != nil:
+			r.columnList(value, "hypotheses", lists[word])
+		case word == "is":
+			r.text(value, &h.Is)
+		case word == "control":
+			r.text(value, &h.Control)
+		case word == "within":
+			r.number(value, &h.Within, 1e-300, 1e300)
+		case word == "of":
+			r.number(value, &h.Of, 0.0001, 0.9999)
+		case word == "share":
+			r.number(value, &h.Share, 0.0001, 0.9999)
 		default:
-			r.unknown(word, where, hypothesisKeys)
+			words := []string{"question"}
+			for _, a := range askable {
+				words = append(words, a.verb)
+			}
+			for _, a := range askable {
+				for _, w := range append(a.needs, a.may...) {
+					if !slices.Contains(words, w) {
+						words = append(words, w)
+					}
+				}
+			}
+			r.unknown(word, where, words)
 		}
 	})
 	if len(r.problems) > before {
 		return h, false
 	}
-	pair := h.Compare != "" && h.Between != ""
-	half := (h.Compare != "") != (h.Between != "")
-	switch {
-	case half || pair == (h.Associate != nil):
-		r.fail(at(n), "a hypothesis needs either compare and between, or associate")
+	chosen := -1
+	for i, a := range askable {
+		if given[a.verb] == nil {
+			continue
+		}
+		if chosen >= 0 {
+			r.fail(at(n), "a hypothesis asks one thing: either %s or %s", askable[chosen].verb, a.verb)
+			return h, false
+		}
+		chosen = i
+	}
+	if chosen < 0 {
+		r.fail(at(n), "a hypothesis needs one of compare, associate, correlate, trend, spread, normal, proportion, paired, ab and survival, as in %s", askable[0].example)
 		return h, false
-	case pair && h.Compare == h.Between:
+	}
+	a := askable[chosen]
+	if list := lists[a.verb]; list != nil {
+		switch {
+		case a.columns == 2 && len(*list) != 2:
+			r.fail(at(given[a.verb]), "%s takes two columns, as in %s", a.verb, a.example)
+			return h, false
+		case a.columns == -1 && len(*list) < 2:
+			r.fail(at(given[a.verb]), "%s takes two columns or more, as in %s", a.verb, a.example)
+			return h, false
+		}
+	}
+	for _, w := range a.needs {
+		if given[w] == nil {
+			r.fail(at(n), "%s needs %s, as in %s", a.verb, list(a.needs), a.example)
+			return h, false
+		}
+	}
+	for _, w := range slices.Sorted(maps.Keys(given)) {
+		if w != "question" && w != a.verb && !slices.Contains(a.needs, w) && !slices.Contains(a.may, w) {
+			r.fail(at(given[w]), "%s does not go with %s", w, a.verb)
+			return h, false
+		}
+	}
+	if h.Compare != "" && h.Compare == h.Between {
 		r.fail(at(n), "a column cannot be compared between its own values")
 		return h, false
 	}
 	if h.Question == "" {
-		if pair {
+		switch {
+		case a.verb == "compare" && h.Within == 0 && h.Given == nil:
 			h.Question = "Does " + h.Compare + " differ between the values of " + h.Between + "?"
-		} else {
+		case a.verb == "associate":
 			h.Question = "Are " + h.Associate[0] + " and " + h.Associate[1] + " linked?"
 		}
 	}

@@ -89,11 +89,11 @@ func studentTail(t, df float64) float64 {
 		}
 		return 1
 	}
-	// Of the two forms, the one whose argument is not near 1 keeps the digits.
-	var beyond float64
-	if square := t * t; square < df {
-		beyond = 1 - mathext.RegIncBeta(0.5, df/2, square/(df+square))
-	} else {
+	// Near the middle the first form keeps the digits, in the tail the second:
+	// 1 less what is nearly 1 has none.
+	square := t * t
+	beyond := 1 - mathext.RegIncBeta(0.5, df/2, 1/(1+df/square))
+	if beyond < 0.01 {
 		beyond = mathext.RegIncBeta(df/2, 0.5, df/(df+square))
 	}
 	if t < 0 {
@@ -134,8 +134,8 @@ func fTail(f, df1, df2 float64) float64 {
 	case math.IsInf(f, 1):
 		return 0
 	}
-	if df1*f < df2 {
-		return 1 - mathext.RegIncBeta(df1/2, df2/2, df1*f/(df1*f+df2))
+	if above := 1 - mathext.RegIncBeta(df1/2, df2/2, 1/(1+df2/df1/f)); above >= 0.01 {
+		return above
 	}
 	return mathext.RegIncBeta(df2/2, df1/2, df2/(df2+df1*f))
 }

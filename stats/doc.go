@@ -39,6 +39,9 @@
 //	  with unequal variances                   [WelchANOVA]
 //	  which of them                            [TukeyHSD], [GamesHowell]
 //	  by two factors                           [TwoWayANOVA]         partial eta squared
+//	  the same subjects under each condition   [RepeatedANOVA]       partial eta squared
+//	  something else being equal               [ANCOVA]              partial eta squared
+//	does a number rise with time               [TheilSen]            slope, Kendall's tau
 //	what goes with a number, the rest equal    [OLS], and robust     coefficients
 //	  with yes or no, with a count             [Logit], [Poisson]    coefficients
 //	is a series stationary                     [ADF], [KPSS]
@@ -49,6 +52,7 @@
 //	  looking before it ends                   [SequentialP], [GroupSequential]
 //	  where nothing was assigned by chance     [DifferenceInDifferences], [InversePropensity]
 //	how long until something happens           [KaplanMeier], [LogRank]
+//	  and what goes with it, the rest equal    [Cox]                 hazard ratio
 //
 // Those that take an [Ask] can be asked one-sided, with intervals of any level,
 // and with the p-value from all orders or from the limit. [Adjust] corrects

@@ -23,6 +23,23 @@ type GeneralModel struct {
 	AIC, BIC     float64
 	Deviance     float64
 	PearsonChi2  float64 // far above DF: overdispersed counts, the standard errors are too small
+
+	design factored  // at the estimate, rows weighted
+	spread []float64 // squared Pearson residual of each row
+}
+
+// Robust returns the table with standard errors that hold also if the variance is
+// not that of the family, as of overdispersed counts, as long as the mean is
+// right; p-values and intervals are Wald's.
+//
+// Method: Huber, Proceedings of the Fifth Berkeley Symposium 1, 1967; White,
+// Econometrica 50, 1982.
+func (m GeneralModel) Robust() []Coefficient {
+	beta := make([]float64, len(m.Coefficients))
+	for j, c := range m.Coefficients {
+		beta[j] = c.Estimate
+	}
+	return table(beta, m.design.sandwich(m.spread), math.Inf(1))
 }
 
 // Logit fits the log-odds of y = 1 as a linear function of the columns.
@@ -140,6 +157,7 @@ func fitGeneral(x [][]float64, y []float64, f family) (GeneralModel, error) {
 		return sum
 	}
 	var beta, se []float64
+	var at factored
 	last := math.Inf(-1)
 	// With columns of large values the step ends at what rounding leaves of it.
 	for round, step := 0, math.Inf(1); step > 1e-9 && (round < 25 || step > 1e-6); round++ {
@@ -196,15 +214,16 @@ func fitGeneral(x [][]float64, y []float64, f family) (GeneralModel, error) {
 		for i := range eta {
 			step = math.Max(step, math.Abs(moved[i]-eta[i]))
 		}
-		beta, eta, last = next, moved, now
+		beta, eta, last, at = next, moved, now, design
 		se = design.errors(1)
 	}
-	m := GeneralModel{N: n, DF: n - p, LogLik: last, Coefficients: table(beta, se, math.Inf(1))}
+	m := GeneralModel{N: n, DF: n - p, LogLik: last, Coefficients: table(beta, se, math.Inf(1)), design: at}
 	mean, _ := meanVar(y)
 	for i, v := range y {
 		mu, variance := f.mean(eta[i])
 		m.Fitted = append(m.Fitted, mu)
-		m.PearsonChi2 += (v - mu) * (v - mu) / variance
+		m.spread = append(m.spread, (v-mu)*(v-mu)/variance)
+		m.PearsonChi2 += m.spread[i]
 		m.LogLikNull += f.logLik(v, f.link(mean))
 		m.Deviance += 2 * (f.saturated(v) - f.logLik(v, eta[i]))
 	}

@@ -231,4 +231,57 @@ func init() {
 		r, err := stats.LogRank(c.floats(t, "time"), bools(c.floats(t, "event")), group)
 		c.check(t, err, map[string]any{"statistic": r.Statistic, "df": r.DF, "p_value": r.P})
 	}
+	goldenKinds["cox"] = func(t *testing.T, c goldenCase) {
+		m, err := stats.Cox(c.floats(t, "time"), bools(c.floats(t, "event")), c.table(t, "X"))
+		got := coefficientTable(m.Coefficients)
+		got["se_robust"] = column(m.Robust(), func(c stats.Coefficient) float64 { return c.SE })
+		got["loglik"], got["lr"], got["lr_p"], got["concordance"] = m.LogLik, m.LR, m.LRP, m.Concordance
+		got["schoenfeld"] = column(m.Proportional, func(r stats.Result) float64 { return r.Statistic })
+		got["schoenfeld_p"] = column(m.Proportional, func(r stats.Result) float64 { return r.P })
+		c.check(t, err, got)
+	}
+	goldenKinds["anova_rm"] = func(t *testing.T, c goldenCase) {
+		r, err := stats.RepeatedANOVA(c.table(t, "blocks"))
+		c.check(t, err, map[string]any{"statistic": r.F, "df": []float64{r.DF, r.DFErr}, "p_value": r.P, "sum_sq": []float64{r.SumSq, r.ErrorSumSq},
+			"eps_gg": r.GreenhouseGeisser, "eps_hf": r.HuynhFeldt, "p_gg": r.PGreenhouse, "p_hf": r.PHuynhFeldt,
+			"ng2": r.GeneralizedEta, "mauchly_w": r.MauchlyW, "mauchly_p": r.MauchlyP})
+	}
+	goldenKinds["ancova"] = func(t *testing.T, c goldenCase) {
+		r, err := stats.ANCOVA(c.floats(t, "y"), c.texts(t, "group"), c.table(t, "X"))
+		effects := append([]stats.ANOVA{r.Groups}, r.Covariates...)
+		c.check(t, err, map[string]any{
+			"F":                   column(effects, func(a stats.ANOVA) float64 { return a.F }),
+			"p_value":             column(effects, func(a stats.ANOVA) float64 { return a.P }),
+			"sum_sq":              column(effects, func(a stats.ANOVA) float64 { return a.SumSq }),
+			"partial_eta_squared": column(effects, func(a stats.ANOVA) float64 { return a.EtaSquared }),
+			"error_sum_sq":        r.ErrorSumSq,
+			"means":               column(r.Means, func(c stats.Coefficient) float64 { return c.Estimate }),
+			"means_se":            column(r.Means, func(c stats.Coefficient) float64 { return c.SE }),
+			"slopes_f":            r.Slopes.F, "slopes_p": r.Slopes.P,
+		})
+	}
+	goldenKinds["theil_sen"] = func(t *testing.T, c goldenCase) {
+		x, y := c.xy(t)
+		r, err := stats.TheilSen(x, y, c.ask(t, stats.Auto))
+		c.check(t, err, map[string]any{"slope": r.Estimate, "ci": ends(r.Low, r.High)})
+	}
+	goldenKinds["newey_west"] = func(t *testing.T, c goldenCase) {
+		m, err := stats.OLS(c.table(t, "X"), c.floats(t, "y"))
+		var table []stats.Coefficient
+		if err == nil {
+			table, err = m.NeweyWest(int(c.number(t, "lags", 0)))
+		}
+		c.check(t, err, coefficientTable(table))
+	}
+	goldenKinds["glm_robust"] = func(t *testing.T, c goldenCase) {
+		fit := map[string]func([][]float64, []float64) (stats.GeneralModel, error){"logit": stats.Logit, "poisson": stats.Poisson}[c.text(t, "family", "")]
+		if fit == nil {
+			t.Fatal("unknown family")
+		}
+		m, err := fit(c.table(t, "X"), c.floats(t, "y"))
+		c.check(t, err, coefficientTable(m.Robust()))
+	}
+	goldenKinds["power_corr"] = func(t *testing.T, c goldenCase) {
+		c.check(t, nil, map[string]any{"power": stats.PowerCorrelation(c.number(t, "r", 0), c.number(t, "n", 0), c.number(t, "alpha", 0.05), c.ask(t, stats.Auto).Alternative)})
+	}
 }

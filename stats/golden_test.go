@@ -31,7 +31,7 @@ type goldenCase struct {
 	}
 }
 
-// TestGolden runs every case of stats.json, in testdata/golden or in the folder
+// TestGolden runs every case of stats*.json, in testdata/golden or in the folder
 // that TANDEM_GOLDEN names.
 func TestGolden(t *testing.T) {
 	t.Parallel()
@@ -39,18 +39,26 @@ func TestGolden(t *testing.T) {
 	if folder == "" {
 		folder = filepath.Join("testdata", "golden")
 	}
-	raw, err := os.ReadFile(filepath.Join(folder, "stats.json"))
-	if err != nil {
-		t.Fatal(err)
+	files, err := filepath.Glob(filepath.Join(folder, "stats*.json"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no stats.json in %s (%v)", folder, err)
 	}
-	var file struct{ Cases []goldenCase }
-	if err := json.Unmarshal(raw, &file); err != nil {
-		t.Fatal(err)
+	var cases []goldenCase
+	for _, path := range files {
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var file struct{ Cases []goldenCase }
+		if err := json.Unmarshal(raw, &file); err != nil {
+			t.Fatal(err)
+		}
+		if len(file.Cases) == 0 {
+			t.Fatalf("%s holds no cases", path)
+		}
+		cases = append(cases, file.Cases...)
 	}
-	if len(file.Cases) == 0 {
-		t.Fatal("the file holds no cases")
-	}
-	for _, c := range file.Cases {
+	for _, c := range cases {
 		t.Run(c.ID, func(t *testing.T) {
 			t.Parallel()
 			f := goldenKinds[c.Kind]

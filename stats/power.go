@@ -99,6 +99,50 @@ func PowerChiSquared(w, n, df, alpha float64) float64 {
 	return 1 - poissonMixture(w*w*n/2, func(j float64) float64 { return mathext.GammaIncReg(df/2+j, critical/2) })
 }
 
+// PowerCorrelation returns the power of the test of [Pearson] with n rows if the
+// correlation is r. It is NaN unless n > 3, r is in (-1, 1), and alpha in (0, 1).
+//
+// Method: Fisher's transform with its bias, against the critical value of
+// Student's t; Cohen, Statistical Power Analysis, 2nd ed. 1988.
+func PowerCorrelation(r, n, alpha float64, side Alternative) float64 {
+	if !(n > 3 && r > -1 && r < 1 && alpha > 0 && alpha < 1) {
+		return math.NaN()
+	}
+	if side == Less {
+		r = -r
+	}
+	share := alpha
+	if side == TwoSided {
+		share = alpha / 2
+	}
+	t := studentQuantile(min(share, 1-share), n-2)
+	if share > 0.5 {
+		t = -t
+	}
+	critical := math.Atanh(t / math.Sqrt(t*t+n-2))
+	shift := math.Atanh(r) + r/(2*(n-1))
+	power := normalTail((critical - shift) * math.Sqrt(n-3))
+	if side == TwoSided {
+		power += normalTail((critical + shift) * math.Sqrt(n-3))
+	}
+	return power
+}
+
+// PowerLogRank returns the power of the two-sided [LogRank] test of two groups
+// with that many events in both, of which the second group, with a hazard ratio
+// times as high, has the share of rows given. It is NaN unless ratio and events
+// are positive, and share and alpha in (0, 1).
+//
+// Method: Schoenfeld, Biometrics 39, 1983.
+func PowerLogRank(ratio, events, share, alpha float64) float64 {
+	if !(ratio > 0 && events > 0 && share > 0 && share < 1 && alpha > 0 && alpha < 1) {
+		return math.NaN()
+	}
+	shift := math.Log(ratio) * math.Sqrt(events*share*(1-share))
+	z := normalQuantile(alpha / 2)
+	return normalTail(z-shift) + normalTail(z+shift)
+}
+
 // poissonMixture returns the mean of f over a Poisson variable, f in [0, 1].
 func poissonMixture(mean float64, f func(j float64) float64) float64 {
 	if mean == 0 {

@@ -106,6 +106,30 @@ func TestPValueFunctions(t *testing.T) {
 	}
 }
 
+// Far in the tail a p-value keeps its digits, also with many degrees of freedom:
+// SciPy 1.17.1,
+// 2*t.sf(20, 9998) and 2*f.sf(9, 499, 499).
+func TestFarTails(t *testing.T) {
+	t.Parallel()
+	x, y := make([]float64, 5000), make([]float64, 5000)
+	for i := range x { // two values a standard deviation to either side
+		x[i] = float64(2*(i%2)-1) * math.Sqrt(4999.0/5000)
+		y[i] = x[i] + 0.4
+	}
+	r, err := stats.StudentT(y, x, stats.Ask{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	near(t, "t", r.Statistic, 20, 1e-9)
+	near(t, "p of t", r.P/2.7667632769779673e-87, 1, 1e-6)
+	v, err := stats.VarianceF(apply(x[:500], func(v float64) float64 { return 3 * v }), x[:500], stats.Ask{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	near(t, "F", v.Statistic, 9, 1e-9)
+	near(t, "p of F", v.P/8.842394960180962e-113, 1, 1e-6)
+}
+
 // Under the null, p-values are uniform: P(p <= alpha) = alpha. 4,000 draws with
 // a fixed seed; the tolerance of four standard errors fails one seed in about
 // two thousand, and this one passes.

@@ -26,7 +26,7 @@ import (
 const (
 	ingestVersion     = 1
 	exploreVersion    = 1
-	hypothesisVersion = 1
+	hypothesisVersion = 2
 	trainVersion      = 3
 	evaluateVersion   = 1
 	explainVersion    = 2

@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -221,11 +222,21 @@ func Init(ctx context.Context, source, path string, opt Options) ([]string, erro
 // Question is a hypothesis about the columns of a table.
 type Question = hypothesis.Question
 
-// TestHypotheses tests a question about a file, or, where source is a
-// project's folder, the hypotheses of the project.
-func TestHypotheses(ctx context.Context, source string, q Question, opt Options) ([]bundle.Hypothesis, error) {
-	asked := []Question{q}
+// ParseQuestion reads a question from a line, as science/hypothesis describes it.
+func ParseQuestion(line string) (Question, error) { return hypothesis.Parse(line) }
+
+// QuestionForms returns how each kind of question is written.
+func QuestionForms() []string { return hypothesis.Usages() }
+
+// TestHypotheses tests questions about a file, or, where source is a
+// project's folder, the hypotheses of the project. P-values are corrected for
+// their number by the method of that name, "" being Holm's.
+func TestHypotheses(ctx context.Context, source string, asked []Question, correction string, opt Options) ([]bundle.Hypothesis, error) {
 	dir := ""
+	by, err := hypothesis.CorrectionOf(cmp.Or(correction, "Holm"))
+	if err != nil {
+		return nil, err
+	}
 	if info, err := os.Stat(source); err == nil && info.IsDir() {
 		p, err := project.Load(source)
 		if err != nil {
@@ -241,7 +252,7 @@ func TestHypotheses(ctx context.Context, source string, q Question, opt Options)
 		return nil, err
 	}
 	tellRejects(opt.Talk, res.Rejects)
-	return hypothesis.Test(res.Table, asked)
+	return hypothesis.TestCorrected(res.Table, asked, by)
 }
 
 // WriteReport writes a bundle's report to dir, which is made if need be, as

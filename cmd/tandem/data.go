@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tandem-ml/tandem/bundle"
+	"github.com/tandem-ml/tandem/chart"
 	"github.com/tandem-ml/tandem/workflow"
 )
 
@@ -49,53 +51,107 @@ func (s *shared) exploreCommand() *cobra.Command {
 }
 
 func (s *shared) testCommand() *cobra.Command {
-	var compare, between, question string
+	var compare, between, question, correction string
 	var associate []string
 	c := &cobra.Command{
-		Use: "test DATA|DIR", GroupID: "science", Args: cobra.ExactArgs(1),
+		Use: "test DATA|DIR [QUESTION...]", GroupID: "science", Args: cobra.MinimumNArgs(1),
 		Short: "Test hypotheses and say in plain words what the data show",
+		Long: `Tests questions about a table, or those in a project's tandem.yaml. The test is
+chosen by what the columns are like; the answer says why, how large the effect
+is, and what would change it. P-values are corrected for the number of questions.
+
+A QUESTION is one of
+
+  ` + strings.Join(workflow.QuestionForms(), "\n  ") + `
+
+Names of several words stand in quotes within it.`,
 		Example: `  tandem test examples/credit
+  tandem test loans.csv "compare Income by Status" "trend Income over applied_at"
+  tandem test loans.csv "correlate Income, 'Monthly debt' given Age" --correction BH
+  tandem test shop.csv "ab revenue by variant pre revenue_before"
   tandem test loans.csv --compare Income --between Status
   tandem test loans.csv --associate Records,Status`,
 		RunE: func(c *cobra.Command, args []string) error {
 			opt := workflow.Options{Talk: s.talk()}
-			given := compare != "" || between != "" || len(associate) > 0
+			flags := compare != "" || between != "" || len(associate) > 0
+			given := flags || len(args) > 1
 			info, err := os.Stat(args[0])
 			isDir := err == nil && info.IsDir()
 			switch {
 			case isDir && given:
-				return workflow.Usagef("a project's hypotheses are in its tandem.yaml; --compare and --associate are for a file")
+				return workflow.Usagef("a project's hypotheses are in its tandem.yaml; questions on the command line are for a file")
 			case !isDir && !given:
-				return workflow.Usagef("say what to test: --compare COLUMN --between COLUMN, or --associate COLUMN,COLUMN")
-			case given && len(associate) > 0 && (compare != "" || between != ""):
+				return workflow.Usagef("say what to test, as in \"compare NUMBER by GROUPS\" or \"associate A, B\"; tandem test --help shows all questions")
+			case flags && len(associate) > 0 && (compare != "" || between != ""):
 				return workflow.Usagef("either --compare with --between, or --associate")
-			case given && len(associate) == 0 && (compare == "" || between == ""):
+			case flags && len(associate) == 0 && (compare == "" || between == ""):
 				return workflow.Usagef("--compare and --between go together")
 			case len(associate) != 0 && len(associate) != 2:
 				return workflow.Usagef("--associate takes two columns, separated by a comma")
 			}
-			found, err := workflow.TestHypotheses(c.Context(), args[0], workflow.Question{
-				Question: question, Compare: compare, Between: between, Associate: associate}, opt)
+			var asked []workflow.Question
+			if flags {
+				asked = append(asked, workflow.Question{Compare: compare, Between: between, Associate: associate})
+			}
+			for _, line := range args[1:] {
+				q, err := workflow.ParseQuestion(line)
+				if err != nil {
+					return workflow.Usagef("%w", err)
+				}
+				asked = append(asked, q)
+			}
+			if question != "" {
+				if len(asked) != 1 {
+					return workflow.Usagef("--question puts one question in words; %d are asked", len(asked))
+				}
+				asked[0].Question = question
+			}
+			found, err := workflow.TestHypotheses(c.Context(), args[0], asked, correction, opt)
 			if err != nil {
 				return err
 			}
 			if s.json {
 				return s.print(found)
 			}
-			for _, h := range found {
-				if h.Question != "" {
-					s.say("%s", h.Question)
+			for i, h := range found {
+				if i > 0 {
+					s.say("")
 				}
-				s.say("  %s\n  %s: %s", h.Sentence, h.Test, h.Why)
+				s.tell(h)
 			}
 			return nil
 		},
 	}
 	c.Flags().StringVar(&question, "question", "", "the question in words")
 	c.Flags().StringVar(&compare, "compare", "", "the number column to compare")
-	c.Flags().StringVar(&between, "between", "", "the column whose two values are the groups")
+	c.Flags().StringVar(&between, "between", "", "the column whose values are the groups")
 	c.Flags().StringSliceVar(&associate, "associate", nil, "two columns: is one linked to the other?")
+	c.Flags().StringVar(&correction, "correction", "Holm", "for the number of questions: Bonferroni, Sidak, Holm, Holm-Sidak, Hochberg, Hommel, BH or BY")
 	return c
+}
+
+// tell says what was found, the sentence first.
+func (s *shared) tell(h bundle.Hypothesis) {
+	if h.Question != "" {
+		s.say("%s", h.Question)
+	}
+	s.say("  %s\n  %s: %s", h.Sentence, h.Test, h.Why)
+	for _, c := range h.Checks {
+		mark := "holds"
+		if !c.Holds {
+			mark = "does not hold"
+		}
+		s.say("  checked: %s: %s (%s)", c.Name, c.Found, mark)
+	}
+	for _, e := range h.Estimates {
+		s.say("  %s: %s (95%% interval %s to %s)", e.Name, chart.Short(e.Value), chart.Short(e.Low), chart.Short(e.High))
+	}
+	for _, n := range h.NotTaken {
+		s.say("  not %s: %s", n.Test, n.Why)
+	}
+	for _, text := range h.Changes {
+		s.say("  %s", text)
+	}
 }
 
 // stem returns a file's base name without its known endings.

@@ -2,6 +2,7 @@ package hypothesis
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/tandem-ml/tandem/data"
 	"github.com/tandem-ml/tandem/stats"
@@ -58,16 +59,50 @@ func associate(t *data.Table, first, second string) (finding, error) {
 		return finding{}, fmt.Errorf("columns %q and %q: %w", first, second, err)
 	}
 	f := finding{Hypothesis: fromResult(r)}
+	f.check("cells where independence expects fewer than 5 rows", fmt.Sprintf("%d of %d", small, cells), small == 0)
 	f.Why = fmt.Sprintf("Both are categories: the counts of their %d combinations are compared with those of independence.", cells)
-	if small > 0 {
+	twoByTwo := len(a.values) == 2 && len(b.values) == 2
+	switch {
+	case twoByTwo && small > 0:
+		exact, err := stats.Fisher(table, stats.Ask{})
+		if err != nil {
+			return finding{}, fmt.Errorf("columns %q and %q: %w", first, second, err)
+		}
+		f.Test, f.P, f.Statistic = "Fisher's exact test", exact.P, table[0][0]
+		f.Why += fmt.Sprintf(" Independence expects fewer than 5 rows in %d of them, so the p-value is counted from all tables with these sums.", small)
+		f.try("expected counts are too small for its limit", r, nil)
+	case small > 0:
 		f.Why += fmt.Sprintf(" Independence expects fewer than 5 rows in %d of them, so the p-value is approximate.", small)
+		f.notes = append(f.notes, "Merging rare values would make the p-value reliable.")
+		g, err := stats.GTest(table)
+		f.try("with small counts it is no better", g, err)
+	default:
+		g, err := stats.GTest(table)
+		f.try("it says the same in large tables; chi-squared is nearer to its limit in small ones", g, err)
 	}
+	if twoByTwo {
+		if small == 0 {
+			f.reject("Fisher's exact test", "no expected count is below 5")
+		}
+		if r, err := stats.OddsRiskRatio(table, 0); err == nil {
+			f.estimate("odds ratio", r.OddsRatio, r.OddsLow, r.OddsHigh)
+		}
+	}
+	df := r.DF
+	scale := math.Sqrt(float64(min(len(a.values), len(b.values)) - 1)) // w of V
+	f.power = upToOne(func(v, rows float64) float64 {
+		w, n := v*scale, float64(r.N)*rows
+		if w*w*n > 1000+10*df { // the sums behind it are long where it is 1 anyway
+			return 1
+		}
+		return stats.PowerChiSquared(w, n, df, alpha)
+	})
 	f.Why += leftOut(left, first, second)
 	f.say = func(significant bool, evidence string) string {
 		if !significant {
-			return fmt.Sprintf("No link found between %s and %s%s %s.%s", first, second, shares(a, b, table, true), evidence, doubt(r, "link"))
+			return fmt.Sprintf("No link found between %s and %s%s %s.%s", first, second, shares(a, b, table, true), evidence, doubt(f.Hypothesis, "link"))
 		}
-		return fmt.Sprintf("%s and %s are linked%s %s.%s", first, second, shares(a, b, table, false), evidence, caution(r, "link"))
+		return fmt.Sprintf("%s and %s are linked%s %s.%s", first, second, shares(a, b, table, false), evidence, caution(f.Hypothesis, "link"))
 	}
 	return f, nil
 }

@@ -5,12 +5,16 @@
 // A [Question] names columns; [Test] chooses the test that fits them, corrects
 // for the number of questions asked, and answers each in one plain sentence with
 // the size of the effect, its interval and the corrected p-value. Which test was
-// chosen, and why, is part of the answer.
+// chosen and why, what was looked at, which tests were not taken, what effect the
+// rows can show, and what would change the answer, are part of it. [Parse] reads a
+// question from a line of text. docs/hypotheses.md has the table of which test
+// answers which question.
 //
 // # Words
 //
-// To compare is to ask whether a number differs between two groups of rows. To
-// associate is to ask whether two categories are linked. An answer is
+// To compare is to ask whether a number differs between groups of rows. To
+// associate is to ask whether two categories are linked, to correlate whether two
+// numbers are. The family is the questions asked together. An answer is
 // significant if its corrected p-value is below 0.05: if nothing at all were
 // going on, the probability of any significant answer among all questions would
 // be at most 0.05.

@@ -1,21 +1,14 @@
 package hypothesis
 
 import (
-	"errors"
 	"fmt"
+	"math"
+	"strings"
 
 	"github.com/tandem-ml/tandem/bundle"
 	"github.com/tandem-ml/tandem/data"
 	"github.com/tandem-ml/tandem/stats"
 )
-
-// Question names what to test: either Compare and Between, or Associate.
-type Question struct {
-	Question  string   // in plain words; "" makes one from the columns
-	Compare   string   // a number column
-	Between   string   // a column with exactly two values: the groups
-	Associate []string // two columns of categories, or of few distinct numbers
-}
 
 // alpha is the level below which a corrected p-value is significant.
 const alpha = 0.05
@@ -24,22 +17,56 @@ const alpha = 0.05
 type finding struct {
 	bundle.Hypothesis
 	say func(significant bool, evidence string) string
+	// power is the probability of p < alpha if the effect is that large, with a
+	// multiple of the rows; nil where it is not known.
+	power func(effect, rows float64) float64
+	// sibling is the other test that fits the question, run as well to tell
+	// whether the answer hangs on the choice; its P is 2 if there is none.
+	sibling stats.Result
+	notes   []string // what else would change the answer, or should be known
 }
 
-// Test answers the questions on the rows of t, in their order.
+// Test answers the questions on the rows of t, in their order, with p-values
+// corrected by Holm's method over the list.
 //
-// Compare is answered by the Mann-Whitney test if a group has fewer than 50
-// rows, or is strongly skewed, or has far outliers, and by Welch's t-test
-// otherwise. The first group, whose excess is a positive effect, is that of the
-// rarer value. Associate is answered by the chi-squared test; Why says so where
-// counts are too small for its p-value to be trusted. Rows with a missing value in
-// either column are left out and counted in Why. P-values are corrected by Holm's
-// method over the list.
+// How a question's test is chosen is in the table of docs/hypotheses.md; the
+// answer says why, what was looked at, which tests were not taken, and what
+// would change it. The first group, whose excess is a positive effect, is that of
+// the rarer value. Rows with a missing value in a column asked about are left
+// out and counted in Why.
 //
-// It returns an error naming the question and the column if a column does not
-// exist (with the nearest that does), is of the wrong kind, has too many values,
-// or holds too little to test: a *data.Hinted with what to do.
+// It returns an error naming the question and the column if a question is not one
+// ([Question]), a column does not exist (with the nearest that does), is of the
+// wrong kind, has too many values, or holds too little to test: a *data.Hinted
+// with what to do.
 func Test(t *data.Table, questions []Question) ([]bundle.Hypothesis, error) {
+	return TestCorrected(t, questions, stats.HolmStep)
+}
+
+// corrections are the names of [stats.Correction], in its order.
+var corrections = []string{"Bonferroni", "Sidak", "Holm", "Holm-Sidak", "Hochberg", "Hommel", "Benjamini-Hochberg", "Benjamini-Yekutieli"}
+
+// CorrectionOf returns the correction of that name, whatever its case: one of
+// Bonferroni, Sidak, Holm, Holm-Sidak, Hochberg, Hommel, Benjamini-Hochberg and
+// Benjamini-Yekutieli, or BH or BY for the last two.
+func CorrectionOf(name string) (stats.Correction, error) {
+	for i, c := range corrections {
+		if strings.EqualFold(c, name) {
+			return stats.Correction(i), nil
+		}
+	}
+	switch strings.ToLower(name) {
+	case "bh":
+		return stats.BenjaminiHochberg, nil
+	case "by":
+		return stats.BenjaminiYekutieli, nil
+	}
+	err := fmt.Errorf("there is no correction %q", name)
+	return 0, data.WithHint(err, "take one of %s", strings.Join(corrections, ", "))
+}
+
+// TestCorrected is [Test] with another correction for the number of questions.
+func TestCorrected(t *data.Table, questions []Question, by stats.Correction) ([]bundle.Hypothesis, error) {
 	found := make([]finding, len(questions))
 	p := make([]float64, len(questions))
 	for i, q := range questions {
@@ -50,40 +77,55 @@ func Test(t *data.Table, questions []Question) ([]bundle.Hypothesis, error) {
 		f.Question = q.title()
 		found[i], p[i] = f, f.P
 	}
-	corrected, err := stats.Holm(p)
+	corrected, err := stats.Adjust(p, by)
 	if err != nil {
 		return nil, fmt.Errorf("hypotheses: %w", err)
 	}
 	out := make([]bundle.Hypothesis, len(found))
 	for i, f := range found {
 		f.PCorrected = corrected[i]
+		f.Correction, f.Family = corrections[by], len(found)
 		f.Sentence = f.say(f.PCorrected < alpha, evidence(f.Hypothesis))
+		f.plan()
+		f.Changes = f.changes()
+		for _, v := range []*float64{&f.Statistic, &f.Effect, &f.EffectLow, &f.EffectHigh} {
+			*v = math.Max(-math.MaxFloat64, math.Min(math.MaxFloat64, *v)) // JSON has no infinity
+		}
 		out[i] = f.Hypothesis
 	}
 	return out, nil
 }
 
-func (q Question) title() string {
-	switch {
-	case q.Question != "":
-		return q.Question
-	case len(q.Associate) == 2:
-		return fmt.Sprintf("Are %s and %s linked?", q.Associate[0], q.Associate[1])
-	}
-	return fmt.Sprintf("Does %s differ by %s?", q.Compare, q.Between)
-}
-
 func answer(t *data.Table, q Question) (finding, error) {
-	const shape = "write compare: NUMBER and between: GROUPS, or associate: [A, B]"
-	switch {
-	case len(q.Associate) > 0 && (q.Compare != "" || q.Between != ""):
-		return finding{}, data.WithHint(errors.New("both compare and associate are given"), shape)
-	case len(q.Associate) == 2:
+	verb, err := q.verb()
+	if err != nil {
+		return finding{}, err
+	}
+	switch verb {
+	case "associate":
 		return associate(t, q.Associate[0], q.Associate[1])
-	case len(q.Associate) > 0:
-		return finding{}, data.WithHint(fmt.Errorf("associate names %d columns, not two", len(q.Associate)), shape)
-	case q.Compare == "" || q.Between == "":
-		return finding{}, data.WithHint(errors.New("compare or between is missing"), shape)
+	case "correlate":
+		return correlate(t, q.Correlate[0], q.Correlate[1], q.Given)
+	case "trend":
+		return trend(t, q.Trend, q.Over)
+	case "spread":
+		return spread(t, q.Spread, q.Between)
+	case "normal":
+		return normal(t, q.Normal)
+	case "proportion":
+		return proportion(t, q.Proportion, q.Is, q.share())
+	case "paired":
+		return paired(t, q.Paired)
+	case "ab":
+		return experiment(t, q)
+	case "survival":
+		return survival(t, q.Survival, q.Event, q.Between)
+	}
+	switch {
+	case q.Within != 0:
+		return equivalent(t, q.Compare, q.Between, q.Within)
+	case len(q.Given) > 0:
+		return compareGiven(t, q.Compare, q.Between, q.Given)
 	}
 	return compare(t, q.Compare, q.Between)
 }

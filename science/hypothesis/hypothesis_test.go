@@ -213,7 +213,7 @@ func TestWhichTest(t *testing.T) {
 func TestManyQuestionsAboutNoise(t *testing.T) {
 	t.Parallel()
 	rng := seed.Stream(5, "noise", 0)
-	const rows, questions, lists = 150, 20, 100
+	const rows, questions, lists = 150, 20, 60
 	wrong, uncorrected := 0, 0
 	for range lists {
 		group := make([]string, rows)
@@ -246,11 +246,11 @@ func TestManyQuestionsAboutNoise(t *testing.T) {
 			}
 		}
 	}
-	if uncorrected < 60 {
-		t.Errorf("%d answers of %d are significant without correction, want about 100", uncorrected, lists*questions)
+	if uncorrected < 36 {
+		t.Errorf("%d answers of %d are significant without correction, want about 60", uncorrected, lists*questions)
 	}
-	if wrong > 12 {
-		t.Errorf("%d of %d lists hold a false answer, want about 5", wrong, lists)
+	if wrong > 9 {
+		t.Errorf("%d of %d lists hold a false answer, want about 3", wrong, lists)
 	}
 }
 
@@ -326,8 +326,7 @@ func TestErrors(t *testing.T) {
 		{"no such group", hypothesis.Question{Compare: "Income", Between: "Statsu"}, []string{`"Statsu"`, `"Status"`}},
 		{"no such category", hypothesis.Question{Associate: []string{"Home", "XXXXXXXXXX"}}, []string{`"XXXXXXXXXX"`}},
 		{"category compared", hypothesis.Question{Compare: "Home", Between: "Status"}, []string{`column "Home" is a category column`, "associate"}},
-		{"three groups", hypothesis.Question{Compare: "Income", Between: "Home"}, []string{`"Home"`, "two values"}},
-		{"many groups", hypothesis.Question{Compare: "constant", Between: "Income"}, []string{`"Income"`, "two values"}},
+		{"constant in three groups", hypothesis.Question{Compare: "constant", Between: "Home"}, []string{`"constant" has one value`}},
 		{"one group", hypothesis.Question{Compare: "Income", Between: "one"}, []string{`"one"`, "1 distinct"}},
 		{"text", hypothesis.Question{Associate: []string{"note", "Home"}}, []string{`"note" is a text column`}},
 		{"itself", hypothesis.Question{Compare: "constant", Between: "constant"}, []string{"itself"}},

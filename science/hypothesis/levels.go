@@ -3,6 +3,7 @@ package hypothesis
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/tandem-ml/tandem/data"
@@ -79,10 +80,67 @@ func levelsOf(c *data.Column, most int) (levels, error) {
 }
 
 func tooMany(name string, most int) error {
-	if most == 2 {
+	switch most {
+	case 2:
 		return data.WithHint(fmt.Errorf("column %q has more than two values", name),
-			"between needs a column with exactly two; for more, use associate")
+			"a column with exactly two is needed; for more, use associate or compare")
+	case mostGroups:
+		return data.WithHint(fmt.Errorf("column %q has more than %d values", name, most),
+			"groups need a column with few values; for two numbers, use correlate")
 	}
 	return data.WithHint(fmt.Errorf("column %q has more than %d values", name, most),
 		"associate needs categories with few values; for a number, use compare")
+}
+
+// numbers returns a number column; verb is what asks for it, for messages.
+func numbers(t *data.Table, verb, name string) (*data.Column, error) {
+	c, err := column(t, name)
+	if err != nil {
+		return nil, err
+	}
+	if c.Kind != data.Number {
+		return nil, data.WithHint(fmt.Errorf("column %q is a %s column", name, c.Kind), "%s needs a number column", verb)
+	}
+	return c, nil
+}
+
+// finite refuses infinities, which only ranks can take.
+func finite(name string, x []float64) error {
+	n, first := 0, 0.0
+	for _, v := range x {
+		if math.IsInf(v, 0) {
+			if n++; n == 1 {
+				first = v
+			}
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	return data.WithHint(fmt.Errorf("column %q is infinite (%v) in %d rows", name, first, n), "make them missing, or leave those rows out")
+}
+
+// complete returns the rows of number columns in which none is missing, one slice
+// per column, and how many rows that leaves out. Infinities are an error.
+func complete(columns ...*data.Column) (out [][]float64, left int, err error) {
+	out = make([][]float64, len(columns))
+	for i := range columns[0].Numbers {
+		missing := false
+		for _, c := range columns {
+			missing = missing || math.IsNaN(c.Numbers[i])
+		}
+		if missing {
+			left++
+			continue
+		}
+		for j, c := range columns {
+			out[j] = append(out[j], c.Numbers[i])
+		}
+	}
+	for j, c := range columns {
+		if err := finite(c.Name, out[j]); err != nil {
+			return nil, 0, err
+		}
+	}
+	return out, left, nil
 }

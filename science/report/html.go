@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"io"
 	"math"
+	"slices"
 
 	"github.com/tandem-ml/tandem/bundle"
 	"github.com/tandem-ml/tandem/chart"
@@ -109,8 +110,24 @@ func (v view) Columns() []bundle.Importance { return v.Importance[:min(len(v.Imp
 // Warnings returns the limits that the page shows.
 func (v view) Warnings() []Limit { return v.Limits[:min(len(v.Limits), maxRows)] }
 
-// Questions returns the hypotheses that the page shows.
-func (v view) Questions() []bundle.Hypothesis { return v.Hypotheses[:min(len(v.Hypotheses), maxRows)] }
+// maxDetails bounds the questions whose details the page shows, and the lines of
+// each of their lists; the Markdown has them all.
+const maxDetails = 10
+
+// Questions returns the hypotheses that the page shows, with as much of what was
+// looked at as it has room for.
+func (v view) Questions() []bundle.Hypothesis {
+	out := slices.Clone(v.Hypotheses[:min(len(v.Hypotheses), maxRows)])
+	for i := range out {
+		h, most := &out[i], maxDetails
+		if i >= maxDetails {
+			most = 0
+		}
+		h.Checks, h.NotTaken = h.Checks[:min(len(h.Checks), most)], h.NotTaken[:min(len(h.NotTaken), most)]
+		h.Estimates, h.Changes = h.Estimates[:min(len(h.Estimates), most)], h.Changes[:min(len(h.Changes), most)]
+	}
+	return out
+}
 
 // Lines returns the lines of a model card's section that the page shows.
 func (v view) Lines(s Section) []string { return s.Lines[:min(len(s.Lines), maxRows)] }

@@ -124,6 +124,22 @@ func (d *markdown) model(r *Report) {
 			d.put("%s", h.Sentence)
 			d.put("%s, %s rows: statistic %s, p %s, corrected %s. %s %s (95%% interval %s to %s). %s", h.Test, chart.Count(int64(h.Rows)),
 				chart.Short(h.Statistic), pValue(h.P), pValue(h.PCorrected), h.EffectName, chart.Fixed(h.Effect), chart.Fixed(h.EffectLow), chart.Fixed(h.EffectHigh), h.Why)
+			for _, e := range h.Estimates {
+				d.item("%s: %s (95%% interval %s to %s)", e.Name, chart.Short(e.Value), chart.Short(e.Low), chart.Short(e.High))
+			}
+			for _, c := range h.Checks {
+				held := "holds"
+				if !c.Holds {
+					held = "does not hold"
+				}
+				d.item("Checked: %s: %s (%s)", c.Name, c.Found, held)
+			}
+			for _, n := range h.NotTaken {
+				d.item("Not %s: %s", n.Test, n.Why)
+			}
+			for _, text := range h.Changes {
+				d.item("%s", text)
+			}
 		}
 	}
 }

@@ -234,7 +234,9 @@ func TestNothingFromTheDataIsObeyed(t *testing.T) {
 	c.Limits, c.Alerts, c.Protected = []string{evil}, []string{evil}, []string{evil}
 	c.Leaderboard = []bundle.LeaderboardRow{{Learner: evil, Params: map[string]any{evil: evil}}}
 	c.Importance = []bundle.Importance{{Column: evil, Drop: 1}}
-	c.Hypotheses = []bundle.Hypothesis{{Question: evil, Test: evil, Sentence: evil, Why: evil, EffectName: evil}}
+	c.Hypotheses = []bundle.Hypothesis{{Question: evil, Test: evil, Sentence: evil, Why: evil, EffectName: evil,
+		Checks: []bundle.Assumption{{Name: evil, Found: evil}}, NotTaken: []bundle.Alternative{{Test: evil, Why: evil}},
+		Estimates: []bundle.Estimate{{Name: evil}}, Changes: []string{evil}}}
 	c.Gates = []bundle.Gate{{Metric: evil, Rule: evil}}
 	c.Holdout = map[string]bundle.Measure{evil: {Value: 1}, "auc": {Value: 0.8}}
 	r := report.New(m, c)
@@ -257,7 +259,14 @@ func TestPageIsBoundedAndSelfContained(t *testing.T) {
 		c.Alerts = append(c.Alerts, name)
 		c.Limits = append(c.Limits, name)
 		c.Protected = append(c.Protected, name)
-		c.Hypotheses = append(c.Hypotheses, bundle.Hypothesis{Question: name, Sentence: name})
+		h := bundle.Hypothesis{Question: name, Sentence: name}
+		for range 5 {
+			h.Checks = append(h.Checks, bundle.Assumption{Name: name, Found: name})
+			h.NotTaken = append(h.NotTaken, bundle.Alternative{Test: name, Why: name})
+			h.Estimates = append(h.Estimates, bundle.Estimate{Name: name})
+			h.Changes = append(h.Changes, name)
+		}
+		c.Hypotheses = append(c.Hypotheses, h)
 		c.Reliability = append(c.Reliability, bundle.ReliabilityBin{Rows: i, Score: float64(i) / 5000, Observed: 0.5})
 	}
 	page := render(t, report.New(m, c).HTML)

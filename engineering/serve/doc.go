@@ -27,6 +27,9 @@
 // Score requests that are plainly written, which nearly all are, pass frame and contract
 // in one pass (quickScore); of all others the strict reader has the last word.
 //
+// Requests of the first door that are plain HTTP/1.1 do not pass net/http: package
+// plain brings them to the same handlers.
+//
 // It is answered by the model that was there when it began: [Server.Swap]
 // replaces an immutable snapshot and never waits. It is all or nothing: if one
 // row breaks the contract, or the log cannot be written, no row is answered.

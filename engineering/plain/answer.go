@@ -19,8 +19,9 @@ type answer struct {
 	names  []string // of the header's fields, sorted
 }
 
-// keep is how large a buffer may be that waits for the next answer.
-const keep = 64 << 10
+// keep is how large a buffer may be that waits for the next answer, which may
+// never come: there can be ten thousand such connections.
+const keep = 8 << 10
 
 func (a *answer) reset() {
 	clear(a.header)

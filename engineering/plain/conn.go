@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/url"
@@ -95,9 +96,7 @@ func (c *conn) next() bool {
 // first bytes were there. If ok is false, the connection is closed or handed
 // over.
 func (c *conn) head() (m message, now time.Time, ok bool) {
-	if c.from < c.to || c.last != nil {
-		now = time.Now()
-	}
+	now = time.Now()
 	limited := c.last == nil // the first head has its limit from the beginning
 	for {
 		if c.from < c.to {
@@ -265,7 +264,9 @@ func (p *payload) Whole() (b []byte, ok bool) {
 }
 
 func (l *Listener) logf(format string, args ...any) {
-	if l.opt.ErrorLog != nil {
-		l.opt.ErrorLog.Printf(format, args...)
+	if l.opt.ErrorLog == nil {
+		log.Printf(format, args...)
+		return
 	}
+	l.opt.ErrorLog.Printf(format, args...)
 }

@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"time"
 )
 
 // Parsed is what a head says, for tests.
@@ -38,3 +39,6 @@ func Parse(src, after []byte, route string) (p Parsed, state string) {
 type noAddr struct{ net.Conn }
 
 func (noAddr) RemoteAddr() net.Addr { return &net.TCPAddr{} }
+
+// SetGrace sets for how long a draining listener lets connections wait.
+func (l *Listener) SetGrace(d time.Duration) { l.grace = d }

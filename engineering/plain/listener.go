@@ -53,6 +53,7 @@ type Listener struct {
 	closing   chan struct{} // closed by Close
 	closeOnce sync.Once
 	draining  atomic.Bool
+	grace     time.Duration
 
 	mu    sync.Mutex
 	conns map[*conn]struct{}
@@ -65,7 +66,7 @@ func Listen(l net.Listener, opt Options) *Listener {
 	p := &Listener{
 		Listener: l, opt: opt, work: work{limit: opt.Work},
 		unusual: make(chan net.Conn), errs: make(chan error), closing: make(chan struct{}),
-		conns: make(map[*conn]struct{}),
+		conns: make(map[*conn]struct{}), grace: grace,
 	}
 	go p.accept()
 	return p
@@ -128,8 +129,8 @@ func (l *Listener) Close() error {
 	return err
 }
 
-// grace is for how long, after its last request, a connection that is kept is given another,
-// whose answer says that it is the last one.
+// grace is for how long after its last request a connection waits for another
+// while the listener drains.
 const grace = 250 * time.Millisecond
 
 // Drain takes no new connections and returns when those there are have been
@@ -161,7 +162,7 @@ func (l *Listener) Drain(ctx context.Context) error {
 			return ctx.Err()
 		case <-tick.C:
 			l.mu.Lock()
-			long := time.Now().Add(-grace).UnixNano()
+			long := time.Now().Add(-l.grace).UnixNano()
 			for c := range l.conns {
 				if c.since.Load() <= long && c.state.CompareAndSwap(waiting, gone) {
 					c.Conn.Close()

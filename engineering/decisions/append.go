@@ -4,17 +4,38 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
+	"slices"
+	"sync"
 )
 
 // request is one call's records, written together or not at all.
 type request struct {
 	drafts []draft
 	size   int
-	done   chan error // nil: nobody waits
+	wait   bool       // somebody does, for what comes from done
+	done   chan error // of one element
+	buf    []byte     // what the drafts are made of
+}
+
+// requests are used again when they are answered. One whose caller did not wait
+// for that is left to the collector.
+var requests = sync.Pool{New: func() any { return &request{done: make(chan error, 1)} }}
+
+// free gives a request back that nobody else holds.
+func (r *request) free() {
+	const most = 64 << 10
+	if cap(r.buf) > most || cap(r.drafts) > 64 {
+		return
+	}
+	clear(r.drafts)
+	r.drafts, r.buf, r.size = r.drafts[:0], r.buf[:0], 0
+	requests.Put(r)
 }
 
 const (
 	batchSize  = 4 << 20   // bytes after which a batch is written without looking for more
+	few        = 64        // batches of one request in a row after which a caller counts as alone
 	maxRequest = 512 << 20 // bytes of one append
 )
 
@@ -29,13 +50,14 @@ const (
 // when there is space.
 //
 // When ctx ends first its error is returned, and the decisions may or may not
-// get written. With durability Async an error of the write itself is returned
+// get written; with durability OS, a caller that found nobody writing is as long
+// as its own write. With durability Async an error of the write itself is returned
 // by a later Append, Flush or Close.
 func (l *Log) Append(ctx context.Context, ds ...Decision) error {
 	if len(ds) == 0 {
 		return nil
 	}
-	drafts := make([]draft, len(ds))
+	r := requests.Get().(*request)
 	for i := range ds {
 		d := &ds[i]
 		if err := d.check(); err != nil {
@@ -45,20 +67,25 @@ func (l *Log) Append(ctx context.Context, ds ...Decision) error {
 		if err != nil {
 			return fmt.Errorf("append to decision log: %w", err)
 		}
-		buf := make([]byte, saltLen, recMin+256+len(d.Inputs)+128*len(d.Reasons))
-		if buf, err = appendDecision(buf, d); err != nil {
+		// Where the buffer moves, the drafts before keep the one they are in.
+		from := len(r.buf)
+		r.buf = slices.Grow(r.buf, recMin+256+len(d.Inputs)+128*len(d.Reasons))[:from+saltLen]
+		if r.buf, err = appendDecision(r.buf, d); err != nil {
 			return fmt.Errorf("append to decision log: %w", err)
 		}
-		if len(buf)-saltLen > maxPayload {
-			return fmt.Errorf("append to decision log: decision %s has %d bytes; at most %d can be logged", d.ID, len(buf)-saltLen, maxPayload)
+		if n := len(r.buf) - from - saltLen; n > maxPayload {
+			return fmt.Errorf("append to decision log: decision %s has %d bytes; at most %d can be logged", d.ID, n, maxPayload)
 		}
-		drafts[i] = newDraft(kindDecision, u, d.Time.UnixMicro(), buf)
-		drafts[i].project, drafts[i].key = d.Project, d.Key
+		r.buf = slices.Grow(r.buf, recTail)
+		dr := newDraft(kindDecision, u, d.Time.UnixMicro(), r.buf[from:])
+		r.buf = r.buf[:from+len(dr.body)]
+		dr.project, dr.key = d.Project, d.Key
+		r.drafts = append(r.drafts, dr)
 	}
 	if err := l.takeLost(); err != nil {
 		return fmt.Errorf("an earlier append to the decision log: %w", err)
 	}
-	if err := l.submit(ctx, drafts, l.opt.Durability != Async); err != nil {
+	if err := l.submitRequest(ctx, r, l.opt.Durability != Async); err != nil {
 		return fmt.Errorf("append to decision log: %w", err)
 	}
 	return nil
@@ -130,93 +157,148 @@ func (l *Log) AppendOutcomes(ctx context.Context, outcomes ...Outcome) (added in
 	return len(drafts), l.submit(ctx, drafts, true)
 }
 
-// submit hands drafts to the writer and, if wait, waits until they are
-// written.
+// submit has drafts written and, if wait, waits until they are.
 func (l *Log) submit(ctx context.Context, drafts []draft, wait bool) error {
+	return l.submitRequest(ctx, &request{drafts: drafts, done: make(chan error, 1)}, wait)
+}
+
+func (l *Log) submitRequest(ctx context.Context, r *request, wait bool) error {
 	if l.lock == nil {
 		return ErrReadOnly
 	}
-	r := &request{drafts: drafts}
-	for i := range drafts {
-		r.size += drafts[i].size()
+	r.wait, r.size = wait, 0
+	for i := range r.drafts {
+		r.size += r.drafts[i].size()
 	}
 	if r.size > maxRequest {
 		return fmt.Errorf("one append of %d MB; at most %d MB are written together", r.size>>20, maxRequest>>20)
 	}
-	if wait {
-		r.done = make(chan error, 1)
-	}
-	if err := l.send(ctx, r); err != nil || !wait {
+	mine, err := l.send(ctx, r)
+	switch {
+	case err != nil:
 		return err
+	case mine && wait && l.opt.Durability == OS:
+		l.writeNow()
+	case mine:
+		go l.writeOn()
+	}
+	if !wait {
+		return nil
+	}
+	select {
+	case err := <-r.done: // as it is after a write of our own
+		r.free()
+		return err
+	default:
 	}
 	select {
 	case err := <-r.done:
+		r.free()
 		return err
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
-func (l *Log) send(ctx context.Context, r *request) error {
+// send puts a request into the queue. If nobody is writing, it is the caller's
+// turn to.
+func (l *Log) send(ctx context.Context, r *request) (mine bool, err error) {
 	l.sending.RLock()
 	defer l.sending.RUnlock()
 	if l.closed {
-		return ErrClosed
+		return false, ErrClosed
 	}
 	if err := ctx.Err(); err != nil {
-		return err
+		return false, err
 	}
 	select {
 	case l.requests <- r:
-		return nil
+		return l.turn.TryLock(), nil
 	case <-ctx.Done():
-		return ctx.Err()
+		return false, ctx.Err()
 	}
 }
 
-// writer writes requests until the log is closed: all that wait, together.
-func (l *Log) writer() {
-	defer close(l.done)
-	for first := range l.requests {
-		batch, size := []*request{first}, first.size
-		for more := true; more && size < batchSize; {
-			select {
-			case r, open := <-l.requests:
-				if more = open; open {
-					batch = append(batch, r)
-					size += r.size
-				}
-			default:
-				more = false
-			}
-		}
-		l.commit(batch)
+// writeNow writes what is in the queue, by who has the turn, and gives the turn
+// up. What others put there meanwhile is for another goroutine, so that nobody
+// waits for more than its own. Without a goroutine between, a caller who is alone
+// is answered sooner.
+func (l *Log) writeNow() {
+	if l.alone < few {
+		runtime.Gosched()
 	}
+	l.writeBatch()
+	l.giveUp()
+}
+
+// writeOn writes until the queue is empty, by who has the turn, and gives the
+// turn up. It lets those that are about to append do so first: two writes for
+// many decisions cost what they cost for one.
+func (l *Log) writeOn() {
+	for {
+		runtime.Gosched()
+		l.writeBatch()
+		if len(l.requests) == 0 {
+			l.giveUp()
+			return
+		}
+	}
+}
+
+// giveUp ends the turn. Who put a request into the queue before could not have it.
+func (l *Log) giveUp() {
+	l.turn.Unlock()
+	if len(l.requests) > 0 && l.turn.TryLock() {
+		go l.writeOn()
+	}
+}
+
+// writeBatch writes all requests that wait, together.
+func (l *Log) writeBatch() {
+	batch, size := l.batch[:0], 0
+	for more := true; more && size < batchSize; {
+		select {
+		case r := <-l.requests:
+			batch = append(batch, r)
+			size += r.size
+		default:
+			more = false
+		}
+	}
+	l.batch = batch
+	if l.alone++; len(batch) > 1 {
+		l.alone = 0
+	}
+	l.commit(batch)
+	clear(batch)
 }
 
 // commit writes a batch and answers its requests.
 func (l *Log) commit(batch []*request) {
-	var drafts []draft
 	accepted := batch[:0]
-	inBatch := make(map[id]bool, len(batch))
+	clear(l.inBatch)
 	for _, r := range batch {
-		if err := l.fresh(r.drafts, inBatch); err != nil {
+		if err := l.fresh(r.drafts, l.inBatch); err != nil {
 			l.answer(r, err)
 			continue
 		}
 		accepted = append(accepted, r)
-		drafts = append(drafts, r.drafts...)
+		l.drafts = append(l.drafts, r.drafts...)
 	}
-	err := l.write(drafts)
+	err := l.write(l.drafts)
 	for _, r := range accepted {
 		l.answer(r, err)
+	}
+	clear(l.drafts)
+	if l.drafts = l.drafts[:0]; cap(l.drafts) > 1<<12 { // a large request's
+		l.drafts, l.places, l.inBatch = nil, nil, make(map[id]bool)
 	}
 }
 
 func (l *Log) answer(r *request, err error) {
 	switch {
-	case r.done != nil:
-		r.done <- err
+	case r.wait:
+		r.done <- err // from here on it is the caller's
 	case err != nil:
 		l.failed.Lock()
 		l.lost = err // the newest says what holds now
@@ -242,7 +324,11 @@ func (l *Log) fresh(drafts []draft, inBatch map[id]bool) error {
 			continue
 		}
 		err := ErrExists
-		if !inBatch[d.id] {
+		switch {
+		case inBatch[d.id]:
+		case d.id.age() > l.index.newest: // which only who has the turn changes, as we do
+			err = ErrUnknown
+		default:
 			if _, err = l.find(d.id); err == nil || errors.Is(err, ErrErased) {
 				err = ErrExists
 			}
@@ -259,7 +345,7 @@ func (l *Log) fresh(drafts []draft, inBatch map[id]bool) error {
 }
 
 // write puts drafts at the end of the log, all or none, and indexes them. Only
-// the writer calls it, and start before there is one.
+// who has the turn calls it, and start before there is one.
 func (l *Log) write(drafts []draft) error {
 	if len(drafts) == 0 {
 		return nil
@@ -271,7 +357,7 @@ func (l *Log) write(drafts []draft) error {
 	for i := range drafts {
 		size += int64(drafts[i].size())
 	}
-	at := l.at // only this goroutine changes it, so no lock to read
+	at := l.at // only who has the turn changes it, so no lock to read
 	if at.end > segHead && at.end+size > l.opt.SegmentSize {
 		// Whatever the durability: only the last segment may end half-way after a
 		// loss of power.
@@ -293,12 +379,13 @@ func (l *Log) write(drafts []draft) error {
 
 	start := at
 	l.buf = l.buf[:0]
-	places := make([]place, len(drafts))
+	places := l.places[:0]
 	for i := range drafts {
-		places[i] = place{at.seg, uint32(start.end + int64(len(l.buf)))}
+		places = append(places, place{at.seg, uint32(start.end + int64(len(l.buf)))})
 		at.Records++
 		l.buf, at.Link = appendRecord(l.buf, &drafts[i], at.Records, at.Link)
 	}
+	l.places = places
 	at.end += int64(len(l.buf))
 	if err := l.persist(l.buf, start.end, &at); err != nil {
 		if back := l.seg.Truncate(start.end); back != nil && l.broken == nil {

@@ -41,6 +41,10 @@ func (g *ids) make(t time.Time) id {
 	return u
 }
 
+// age returns the beginning of an id, which for those that are made later is
+// larger, but for clocks that are set back.
+func (u id) age() uint64 { return binary.BigEndian.Uint64(u[:8]) }
+
 // String returns the usual text of a UUID.
 func (u id) String() string {
 	var b [36]byte

@@ -19,6 +19,7 @@ type index struct {
 	project  map[string]uint32 // name -> position in projects, plus one
 	counts   []Counts          // by project
 	erased   int64
+	newest   uint64 // the largest beginning of an id; see id.age
 }
 
 // entry is what the index knows of one decision.
@@ -64,6 +65,7 @@ func (x *index) hash(b []byte) uint32 { return uint32(maphash.Bytes(x.seed, b)>>
 func (x *index) addDecision(p place, u id, project, key string, erased bool) {
 	e := entry{place: p, idHash: x.hashID(u)}
 	n := uint32(len(x.entries))
+	x.newest = max(x.newest, u.age())
 	if erased {
 		x.erased++
 	} else {

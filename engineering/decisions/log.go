@@ -97,13 +97,21 @@ type Log struct {
 	sending  sync.RWMutex // held for reading while sending to requests
 	closed   bool
 	requests chan *request
-	done     chan struct{} // closed when the writer has ended
+	done     chan struct{} // closed when all is written after closed
 
-	// Used by the writer goroutine alone.
+	// turn is held by the goroutine that writes; the rest is that one's alone.
+	turn   sync.Mutex
 	seg    *os.File
 	headF  *os.File
 	buf    []byte
 	broken error
+
+	// And of its last batch, whose memory is used again.
+	batch   []*request
+	drafts  []draft
+	places  []place
+	inBatch map[id]bool
+	alone   int // batches since one of several requests
 
 	failed sync.Mutex
 	lost   error // what befell an asynchronous append; see takeLost
@@ -128,14 +136,13 @@ func Open(dir string, opt Options) (*Log, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open decision log: %w", err)
 	}
-	l := &Log{dir: dir, opt: opt, lock: lock, index: newIndex()}
+	l := &Log{dir: dir, opt: opt, lock: lock, index: newIndex(), inBatch: make(map[id]bool)}
 	if err := l.start(); err != nil {
 		l.closeFiles()
 		return nil, fmt.Errorf("open decision log: %w", err)
 	}
 	l.requests = make(chan *request, 1024)
 	l.done = make(chan struct{})
-	go l.writer()
 	return l, nil
 }
 
@@ -199,13 +206,15 @@ func (l *Log) Close() error {
 	first := !l.closed
 	l.closed = true
 	l.sending.Unlock()
-	if first {
-		close(l.requests)
-	}
-	<-l.done
 	if !first {
+		<-l.done
 		return nil
 	}
+	l.turn.Lock() // for good
+	for len(l.requests) > 0 {
+		l.writeBatch()
+	}
+	close(l.done)
 	err := errors.Join(l.takeLost(), l.seg.Sync(), l.headF.Sync())
 	l.closeFiles()
 	return err

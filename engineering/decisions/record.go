@@ -86,17 +86,19 @@ func (d *draft) size() int       { return recHead + len(d.body) }
 // appendRecord appends the draft as record number seq after the link prev, and
 // returns its own link.
 func appendRecord(b []byte, d *draft, seq uint64, prev Link) ([]byte, Link) {
-	var h [recHead]byte
+	from := len(b)
+	b = append(b, make([]byte, recHead)...) // which makes nothing
+	h := b[from:]
 	binary.LittleEndian.PutUint32(h[offLength:], uint32(d.payloadLen()))
 	h[offKind] = byte(d.kind)
 	binary.LittleEndian.PutUint64(h[offSeq:], seq)
 	copy(h[offID:], d.id[:])
 	binary.LittleEndian.PutUint64(h[offTime:], uint64(d.time))
 	copy(h[offCommit:], d.commit[:])
-	next := nextLink(prev, h[:])
+	next := nextLink(prev, h)
 	copy(h[offLink:], next[:])
 	binary.LittleEndian.PutUint32(h[offCRC:], checksum(h[:offCRC]))
-	return append(append(b, h[:]...), d.body...), next
+	return append(b, d.body...), next
 }
 
 // nextLink is SHA-256 of the link before and of the head up to the link.

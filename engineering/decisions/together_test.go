@@ -1,6 +1,7 @@
 package decisions_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -119,5 +120,73 @@ func TestManyAppendersAtOnce(t *testing.T) {
 				t.Errorf("opened anew: counts %+v, want %+v", got, want)
 			}
 		})
+	}
+}
+
+// TestCloseUnderLoad closes a log that many append to, some with calls of several
+// decisions and some that stop waiting: what was acknowledged is there afterwards,
+// in a sound chain, and nothing is there half.
+func TestCloseUnderLoad(t *testing.T) {
+	t.Parallel()
+	for _, durability := range []decisions.Durability{decisions.OS, decisions.Disk, decisions.Async} {
+		dir := t.TempDir()
+		log := open(t, dir, decisions.Options{Durability: durability, SegmentSize: 16 << 10})
+		var mu sync.Mutex
+		var kept [][]string // ids of acknowledged calls
+		var wg, begun sync.WaitGroup
+		for k := range 8 {
+			begun.Add(1)
+			wg.Go(func() {
+				for i := 0; ; i++ {
+					if i == 20 {
+						begun.Done()
+					}
+					var ds []decisions.Decision
+					var ids []string
+					for range 1 + i%3 {
+						ds = append(ds, application(log, k))
+						ids = append(ids, ds[len(ds)-1].ID)
+					}
+					ctx, cancel := context.WithCancel(t.Context())
+					if k == 0 && i%2 == 1 {
+						go cancel() // it may or may not be kept
+					}
+					err := log.Append(ctx, ds...)
+					cancel()
+					switch {
+					case err == nil:
+						mu.Lock()
+						kept = append(kept, ids)
+						mu.Unlock()
+					case errors.Is(err, context.Canceled):
+					case errors.Is(err, decisions.ErrClosed):
+						if i < 20 {
+							begun.Done()
+							t.Errorf("closed before call %d", i)
+						}
+						return
+					default:
+						t.Error(err)
+						return
+					}
+				}
+			})
+		}
+		begun.Wait()
+		if err := log.Close(); err != nil {
+			t.Error(err)
+		}
+		wg.Wait()
+		again := open(t, dir, decisions.Options{})
+		if r := again.Recovered(); r != (decisions.Recovery{}) {
+			t.Errorf("%s: closed with %+v", durability, r)
+		}
+		for _, ids := range kept {
+			for _, id := range ids {
+				if _, _, err := again.Get(id); err != nil {
+					t.Errorf("%s: acknowledged, and then %v", durability, err)
+				}
+			}
+		}
 	}
 }

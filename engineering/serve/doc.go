@@ -29,6 +29,9 @@
 // Score requests that are plainly written, which nearly all are, pass frame and contract
 // in one pass (quickScore); of all others the strict reader has the last word.
 //
+// Requests of the first door that are plain HTTP/1.1 do not pass net/http: package
+// plain brings them to the same handlers.
+//
 // It is answered by the models that were there when it began: [Server.Put]
 // replaces an immutable snapshot and never waits. What has been replaced is let
 // go with the last request that began with it. It is all or nothing: if one

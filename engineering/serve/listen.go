@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/tandem-ml/tandem/data"
+	"github.com/tandem-ml/tandem/engineering/plain"
 )
 
 // ErrNotLoopback says that an address is reachable from other machines, where a
@@ -62,11 +63,21 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		s.opt.Logger.Warn("keys and rows cross the network in the clear unless something in front of this server speaks TLS; --tls-cert and --tls-key make it do so itself")
 	}
 	lim := s.opt.Limits
+	handler := s.outer(s.Guard(l.Addr(), s.routes))
+	errorLog := slog.NewLogLogger(s.opt.Logger.Handler(), slog.LevelWarn)
 	server := &http.Server{
-		Handler:           s.outer(s.Guard(l.Addr(), s.routes)),
+		Handler:           handler,
 		ReadHeaderTimeout: lim.Header, ReadTimeout: lim.Read, WriteTimeout: lim.Write, IdleTimeout: lim.Idle,
 		MaxHeaderBytes: 64 << 10,
-		ErrorLog:       slog.NewLogLogger(s.opt.Logger.Handler(), slog.LevelWarn),
+		ErrorLog:       errorLog,
+	}
+	var front *plain.Listener
+	if s.opt.Certificate == nil {
+		front = plain.Listen(l, plain.Options{
+			Route: "/v1/score/", Handler: handler, ErrorLog: errorLog,
+			Header: lim.Header, Read: lim.Read, Work: lim.Work, Write: lim.Write, Idle: lim.Idle,
+		})
+		l = front
 	}
 	done := make(chan error, 1)
 	go func() {
@@ -91,8 +102,11 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	}
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), lim.Drain)
 	defer cancel()
-	err := server.Shutdown(drain)
-	if err != nil {
+	var err error
+	if front != nil {
+		err = front.Drain(drain) // into the server, if need be
+	}
+	if err = errors.Join(err, server.Shutdown(drain)); err != nil {
 		err = errors.Join(fmt.Errorf("requests were not done after %s and were cut off", lim.Drain), server.Close())
 	}
 	<-done

@@ -148,9 +148,12 @@ func (s *Server) post(d door, h func(r *http.Request, body []byte) (any, error))
 			d.fail(w, r, err)
 			return
 		}
-		ctx, cancel := context.WithTimeout(r.Context(), s.opt.Limits.Work)
-		defer cancel()
-		answer, err := h(r.WithContext(ctx), body)
+		if _, limited := r.Context().Deadline(); !limited { // the plain door limits it
+			ctx, cancel := context.WithTimeout(r.Context(), s.opt.Limits.Work)
+			defer cancel()
+			r = r.WithContext(ctx)
+		}
+		answer, err := h(r, body)
 		if err != nil {
 			d.fail(w, r, err)
 			return
@@ -242,6 +245,11 @@ func (s *Server) bytes(w http.ResponseWriter, r *http.Request, compressed bool) 
 	}
 	if r.ContentLength > most {
 		return nil, tooLarge() // before the client is told to go on with sending it
+	}
+	if whole, can := r.Body.(interface{ Whole() ([]byte, bool) }); can && !packed {
+		if b, ok := whole.Whole(); ok {
+			return b, nil
+		}
 	}
 	var body io.Reader = http.MaxBytesReader(w, r.Body, most)
 	if packed {

@@ -10,6 +10,7 @@ import (
 type request struct {
 	drafts []draft
 	size   int
+	rotate bool       // what comes next begins a new segment
 	done   chan error // nil: nobody waits
 }
 
@@ -136,9 +137,13 @@ func (l *Log) submit(ctx context.Context, drafts []draft, wait bool) error {
 	if l.lock == nil {
 		return ErrReadOnly
 	}
-	r := &request{drafts: drafts}
-	for i := range drafts {
-		r.size += drafts[i].size()
+	return l.hand(ctx, &request{drafts: drafts}, wait)
+}
+
+// hand is submit for a request.
+func (l *Log) hand(ctx context.Context, r *request, wait bool) error {
+	for i := range r.drafts {
+		r.size += r.drafts[i].size()
 	}
 	if r.size > maxRequest {
 		return fmt.Errorf("one append of %d MB; at most %d MB are written together", r.size>>20, maxRequest>>20)
@@ -207,6 +212,9 @@ func (l *Log) commit(batch []*request) {
 		accepted = append(accepted, r)
 		drafts = append(drafts, r.drafts...)
 	}
+	for _, r := range accepted {
+		l.full = l.full || r.rotate
+	}
 	err := l.write(drafts)
 	for _, r := range accepted {
 		l.answer(r, err)
@@ -272,10 +280,10 @@ func (l *Log) write(drafts []draft) error {
 		size += int64(drafts[i].size())
 	}
 	at := l.at // only this goroutine changes it, so no lock to read
-	if at.end > segHead && at.end+size > l.opt.SegmentSize {
+	if at.end > segHead && (l.full || at.end+size > l.opt.SegmentSize) {
 		// Whatever the durability: only the last segment may end half-way after a
 		// loss of power.
-		if err := l.seg.Sync(); err != nil {
+		if err := l.fsync(l.seg); err != nil {
 			l.broken = fmt.Errorf("the decision log cannot be continued until it is opened anew: %w", err)
 			return l.broken
 		}
@@ -284,10 +292,11 @@ func (l *Log) write(drafts []draft) error {
 			return fmt.Errorf("begin a new segment: %w", err)
 		}
 		l.seg.Close()
-		l.seg = f
+		l.seg, l.full = f, false
 		at.seg, at.end = at.seg+1, segHead
 		l.mu.Lock()
 		l.at = at
+		l.heads[at.seg] = at.Head
 		l.mu.Unlock()
 	}
 
@@ -317,7 +326,7 @@ func (l *Log) write(drafts []draft) error {
 		d := &drafts[i]
 		switch d.kind {
 		case kindDecision:
-			l.index.addDecision(places[i], d.id, d.project, d.key, false)
+			l.index.addDecision(places[i], d.id, d.time, d.project, d.key, false)
 		case kindOutcome, kindErasure:
 			n, err := l.locate(d.id)
 			if err != nil {
@@ -339,7 +348,7 @@ func (l *Log) persist(b []byte, off int64, at *headFile) error {
 		return err
 	}
 	if l.opt.Durability == Disk {
-		if err := l.seg.Sync(); err != nil {
+		if err := l.fsync(l.seg); err != nil {
 			// After a failed fsync the kernel may hold pages as clean that
 			// never reached the disk: only reading them again tells.
 			l.broken = fmt.Errorf("the decision log cannot be continued until it is opened anew: %w", err)

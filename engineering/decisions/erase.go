@@ -79,8 +79,11 @@ func (l *Log) finishErasures(ids []id) error {
 	for _, u := range ids {
 		l.mu.RLock()
 		places, err := l.bodies(u)
-		last := l.at.seg
+		last, partial := l.at.seg, l.partial()
 		l.mu.RUnlock()
+		if errors.Is(err, ErrUnknown) && partial {
+			continue // it went with its segment
+		}
 		if err != nil {
 			return err
 		}

@@ -40,6 +40,8 @@ var never = []struct{ from, what, why string }{
 	{"engineering/serve", module + "science", "the halves meet in workflow"},
 	{"engineering/serve", "modernc.org/sqlite", "a scorer opens no database"},
 	{"engineering/decisions", "modernc.org/sqlite", "the log is files"},
+	{"engineering/serve", "github.com/apache/arrow-go/v18/parquet", "a scorer reads no Parquet"},
+	{"cmd/tandem-scorer", "github.com/apache/arrow-go/v18/parquet", "a scorer reads no Parquet"},
 	{"cmd/tandem-scorer", "github.com/duckdb", "a scorer links no C"},
 	{"cmd/tandem-scorer", "modernc.org/sqlite", "a scorer opens no database"},
 	{"cmd/tandem-scorer", module + "science", "production code must not drag training along"},

@@ -244,6 +244,8 @@ type Record struct {
 	Decision *Decision
 	Outcome  *Outcome
 	Erased   bool // a decision or an outcome that was erased
+
+	decision bool // it is a decision's, erased or not
 }
 
 // Scan calls f with every record that is in the log when Scan is called, from
@@ -303,7 +305,7 @@ func (l *Log) scanSegment(ctx context.Context, from Position, limit int64, f fun
 		}
 		out := Record{
 			Next:   Position{Segment: from.Segment, Offset: s.off},
-			Number: rec.seq, Time: fromMicro(rec.time),
+			Number: rec.seq, Time: fromMicro(rec.time), decision: rec.kind == kindDecision,
 		}
 		if rec.kind < kindLoss {
 			out.ID = rec.id.String()

@@ -51,7 +51,9 @@ type service struct {
 	watch    *watch
 	server   *serve.Server
 	talk     *Talk
+	readers  []func() decisions.Position // of the log, beside the watch: what they have not read stays; see tend
 
+	erasing   sync.Mutex // one that erases what was asked for, or writes Parquet files, at a time
 	following sync.Mutex // one change of the champion at a time
 
 	mu       sync.Mutex
@@ -67,7 +69,7 @@ func openService(ctx context.Context, p *project.Project, talk *Talk, access ser
 	if err := os.MkdirAll(state, 0o700); err != nil {
 		return nil, unusable(p, err)
 	}
-	log, err := decisions.Open(decisionsDir(p.Dir), decisions.Options{})
+	log, err := decisions.Open(decisionsDir(p.Dir), decisions.Options{Durability: decisions.Durability(p.Decisions.Durability)})
 	if err != nil {
 		return nil, unusable(p, err)
 	}
@@ -81,6 +83,9 @@ func openService(ctx context.Context, p *project.Project, talk *Talk, access ser
 	}
 	s := &service{project: p, registry: reg, log: log, talk: talk, bundles: make(map[string]*bundle.Bundle)}
 	s.watch = newWatch(log, p, s.bundle)
+	access.Erase = func(ctx context.Context, ids []string, key, reason string) (int, error) {
+		return s.erase(ctx, Subject{Key: key, IDs: ids}, reason)
+	}
 	access.Log, access.Bundle, access.Logger, access.Pages = log, s.bundle, logger, s.pages()
 	s.server = serve.New(access)
 	return s, nil
@@ -187,6 +192,11 @@ func (s *service) watchLog(ctx context.Context) {
 		s.watch.tick(time.Now())
 		return nil
 	})
+}
+
+// eraseLog does the erasures that other processes ask for until ctx ends.
+func (s *service) eraseLog(ctx context.Context) {
+	s.every(ctx, eraseEvery, "erase", func() error { return s.eraseAsked(ctx) })
 }
 
 // every does work now and at each interval until ctx ends, and says an error

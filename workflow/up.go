@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/tandem-ml/tandem/data"
+	"github.com/tandem-ml/tandem/engineering/decisions"
 	"github.com/tandem-ml/tandem/engineering/registry"
 	"github.com/tandem-ml/tandem/engineering/serve"
 	"github.com/tandem-ml/tandem/project"
@@ -21,11 +22,14 @@ import (
 // UpOptions are the settings of [Up].
 type UpOptions struct {
 	Options
-	Address string           // host:port; "": the project's
-	GRPC    string           // host:port of the gRPC door; "": none
-	Access  serve.Access     // who may ask; without a folder of keys the project's own counts, if it has any
-	Logger  *slog.Logger     // the server's own log; nil: silent
-	Ready   func(url string) // called once the server answers; may be nil
+	Address string // host:port; "": the project's
+	GRPC    string // host:port of the gRPC door; "": none
+
+	Durability string // of the decision log; "": the project's
+
+	Access serve.Access     // who may ask; without a folder of keys the project's own counts, if it has any
+	Logger *slog.Logger     // the server's own log; nil: silent
+	Ready  func(url string) // called once the server answers; may be nil
 }
 
 // Up runs what is stale, registers the bundle, and serves the project's
@@ -39,6 +43,13 @@ func Up(ctx context.Context, dir string, opt UpOptions) (err error) {
 	p, err := project.Load(dir)
 	if err != nil {
 		return err
+	}
+	switch opt.Durability {
+	case "":
+	case string(decisions.OS), string(decisions.Disk), string(decisions.Async):
+		p.Decisions.Durability = opt.Durability
+	default:
+		return Usagef("durability %q is none of os, disk, async", opt.Durability)
 	}
 	address := opt.Address
 	if address == "" {
@@ -190,6 +201,8 @@ func (s *service) serve(ctx context.Context, l, g net.Listener, ready func(strin
 	var workers sync.WaitGroup
 	workers.Go(func() { s.followRegistry(beside) })
 	workers.Go(func() { s.watchLog(beside) })
+	workers.Go(func() { s.eraseLog(beside) })
+	workers.Go(func() { s.tendLog(beside) })
 	defer workers.Wait()
 	defer stop()
 	if ready != nil {

@@ -127,6 +127,9 @@ func (l *Log) finishErasures(ids []id) error {
 func (l *Log) syncTo(last uint32) error {
 	for number := max(last, 2) - 1; number <= last; number++ {
 		f, err := os.OpenFile(segmentPath(l.dir, number), os.O_WRONLY, 0)
+		if errors.Is(err, os.ErrNotExist) && number < last {
+			continue // removed by age
+		}
 		if err != nil {
 			return err
 		}

@@ -61,6 +61,10 @@ func (l *Log) Retain(ctx context.Context, r Retention) (done Retained, err error
 	case r.Content < 0 || r.Records < 0:
 		return done, errors.New("an age is negative")
 	}
+	bound := ^uint32(0)
+	if r.Before != nil {
+		bound = r.Before().Segment // which only grows: what was true a moment ago is on the safe side
+	}
 	l.changes.Lock()
 	defer l.changes.Unlock()
 	if err := l.Flush(ctx); err != nil {
@@ -69,10 +73,6 @@ func (l *Log) Retain(ctx context.Context, r Retention) (done Retained, err error
 	now := l.opt.Now()
 	if err := l.closeOld(ctx, now, r); err != nil {
 		return done, err
-	}
-	bound := ^uint32(0)
-	if r.Before != nil {
-		bound = r.Before().Segment
 	}
 	l.mu.RLock()
 	content := l.olderThan(now, r.Content, bound)

@@ -364,3 +364,28 @@ func TestRetainUnderLoad(t *testing.T) {
 	log.Close()
 	mustVerify(t, dir)
 }
+
+// An erasure right after a removal: the segment before the last is gone.
+func TestEraseAfterRemoval(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	now := start
+	log := open(t, dir, decisions.Options{Now: func() time.Time { return now }})
+	fill(t, log, 3)
+	now = now.Add(100 * day)
+	if _, err := log.Retain(t.Context(), decisions.Retention{Records: day}); err != nil { // closes the only segment
+		t.Fatal(err)
+	}
+	d := application(log, 1)
+	d.Time = now
+	if err := log.Append(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	if done, err := log.Retain(t.Context(), decisions.Retention{Records: day}); err != nil || done.Removed != 1 {
+		t.Fatalf("%+v, %v", done, err)
+	}
+	if err := log.Erase(t.Context(), d.ID); err != nil {
+		t.Fatal(err)
+	}
+	mustVerify(t, dir)
+}

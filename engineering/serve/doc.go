@@ -12,6 +12,7 @@
 //	POST /v1/models/M:predict     KServe's first protocol, and Vertex AI's
 //	GET  /v1/decisions/{id}       a logged decision, and its replay
 //	POST /v1/outcomes/{project}   what turned out to be true
+//	POST /v1/erasures/{project}   erase a subject's decisions for good
 //	GET  /health/live, /health/ready, /ping, /health, /version, /metrics
 //
 // A request goes through the same stations whatever its door:

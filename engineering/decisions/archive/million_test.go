@@ -1,4 +1,4 @@
-package decisions_test
+package archive_test
 
 import (
 	"encoding/json"
@@ -16,17 +16,20 @@ import (
 // log: append, verify, open, replay, select and roll into Parquet, once. The
 // numbers in docs/decision-log.md are its:
 //
-//	go test -run ^$ -bench Million -benchtime 1x ./engineering/decisions
+//	go test -run ^$ -bench Million -benchtime 1x ./engineering/decisions/archive
 func BenchmarkMillion(b *testing.B) {
 	const n, block = 1_000_000, 1000
-	model, err := bundle.Open("../../bundle/testdata/v1.tandem") // trees and a line, from ten columns
+	model, err := bundle.Open("../../../bundle/testdata/v1.tandem") // trees and a line, from ten columns
 	if err != nil {
 		b.Fatal(err)
 	}
 	jobs := []string{"fixed", "freelance", "others"}
 	for range b.N {
 		dir := b.TempDir()
-		log := open(b, dir, decisions.Options{})
+		log, err := decisions.Open(dir, decisions.Options{})
+		if err != nil {
+			b.Fatal(err)
+		}
 		row := make([]float64, model.Layout().Cols())
 		stage := func(name string, f func() error) {
 			b.Helper()

@@ -43,6 +43,8 @@ var never = []struct{ from, what, why string }{
 	{"engineering/decisions", "github.com/twmb", "Kafka lives in engineering/stream alone"},
 	{"engineering/serve", "github.com/twmb", "Kafka lives in engineering/stream alone"},
 	{"cmd/tandem-scorer", "github.com/twmb", "the small scorer answers requests; streams are tandem serve's"},
+	{"engineering/serve", "github.com/apache/arrow-go/v18/parquet", "a scorer reads no Parquet"},
+	{"cmd/tandem-scorer", "github.com/apache/arrow-go/v18/parquet", "a scorer reads no Parquet"},
 	{"cmd/tandem-scorer", "github.com/duckdb", "a scorer links no C"},
 	{"cmd/tandem-scorer", "modernc.org/sqlite", "a scorer opens no database"},
 	{"cmd/tandem-scorer", module + "science", "production code must not drag training along"},

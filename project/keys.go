@@ -134,6 +134,21 @@ func vocabulary() []key {
 		"Where the server listens. The default can be reached from this machine only.",
 		func(r *reader, n ast.Node, p *Project) { r.address(n, &p.Serve.Address) })
 
+	add("decisions.durability", "`os`, `disk` or `async`", "os",
+		"When a decision counts as logged, and so is answered. `os`: it survives the end of the process, however it ends. `disk`: the loss of power as well, for one fsync more. `async`: at once; the end of the process may lose the last ones.",
+		func(r *reader, n ast.Node, p *Project) {
+			r.oneOf(n, &p.Decisions.Durability, []string{"os", "disk", "async"}, nil)
+		})
+	add("decisions.keep", "a duration of at least 1d", "",
+		"How old decisions get before the log removes them, by whole segments: up to a twenty-fourth later. At least `monitor.maturity`. Left out, they are kept for ever.",
+		func(r *reader, n ast.Node, p *Project) { r.duration(n, &p.Decisions.Keep, 24*time.Hour) })
+	add("decisions.keep_inputs", "a duration of at least 1d", "",
+		"How old they get before their content is erased: inputs, scores, reasons and outcomes. Ids and times stay as long as `decisions.keep` says. What is erased cannot be replayed, and nothing is learned from it any more. At least `monitor.maturity`.",
+		func(r *reader, n ast.Node, p *Project) { r.duration(n, &p.Decisions.KeepInputs, 24*time.Hour) })
+	add("decisions.parquet", "`true` or `false`", "false",
+		"`true` rolls each segment of the log that is full into a Parquet file, for analysis.",
+		func(r *reader, n ast.Node, p *Project) { r.boolean(n, &p.Decisions.Parquet) })
+
 	add("monitor.window", "a duration, or a whole number of decisions from 10", "500",
 		"How many decisions, or how long a time, make one comparison with the training data.",
 		func(r *reader, n ast.Node, p *Project) { r.window(n, &p.Monitor.Window) })

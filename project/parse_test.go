@@ -83,6 +83,7 @@ contract:
   Income: {min: 0, max: 1e6}
   Debt: {required: false}
 serve: {address: ":8080"}
+decisions: {durability: disk, keep: 730d, keep_inputs: 26w, parquet: true}
 monitor: {window: 1d, maturity: 90d}
 retrain:
   gate: {non_inferior: 0, confidence: 0.9}
@@ -114,6 +115,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 	want.Gates = []project.Gate{{Metric: "calibration_error", Op: "<=", Limit: 0.05}, {Metric: "auc", Op: ">", Limit: 0.8}}
 	want.Contract = []project.Edit{{Column: "Income", Min: &zero, Max: &million}, {Column: "Debt", Required: &no}}
 	want.Serve.Address = ":8080"
+	want.Decisions = project.Decisions{Durability: "disk", Keep: 730 * 24 * time.Hour, KeepInputs: 182 * 24 * time.Hour, Parquet: true}
 	want.Monitor = project.Monitor{Window: project.Window{Every: 24 * time.Hour}, Maturity: 90 * 24 * time.Hour}
 	want.Retrain.Gate = project.RetrainGate{NonInferior: 0, Confidence: 0.9}
 	check := func(name string, g, w any) {
@@ -132,6 +134,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 	check("gates", got.Gates, want.Gates)
 	check("contract", got.Contract, want.Contract)
 	check("serve", got.Serve, want.Serve)
+	check("decisions", got.Decisions, want.Decisions)
 	check("monitor", got.Monitor, want.Monitor)
 	check("retrain", got.Retrain, want.Retrain)
 }
@@ -145,8 +148,11 @@ func TestDefaults(t *testing.T) {
 		Seed:     1,
 		Decision: project.Decision{Cost: project.Cost{FalsePositive: 1, FalseNegative: 1}, Reasons: 4},
 		Serve:    project.Serve{Address: "127.0.0.1:8080"},
-		Monitor:  project.Monitor{Window: project.Window{Decisions: 500}},
-		Retrain:  project.Retrain{Gate: project.RetrainGate{NonInferior: 0.005, Confidence: 0.95}},
+
+		Decisions: project.Decisions{Durability: "os"},
+
+		Monitor: project.Monitor{Window: project.Window{Decisions: 500}},
+		Retrain: project.Retrain{Gate: project.RetrainGate{NonInferior: 0.005, Confidence: 0.95}},
 	}
 	if !reflect.DeepEqual(*p, want) {
 		t.Errorf("got %+v\nwant %+v", *p, want)
@@ -170,7 +176,7 @@ tandem.yaml:1:1: "data.target" is missing: the column to predict`},
 		{"empty section", minimal + "model:\n", "tandem.yaml:2:8: model is empty; give it a value or remove it"},
 		{"misspelt section", minimal + "modle: {budget: 1s}\n", `tandem.yaml:2:1: unknown key "modle"; did you mean "model"?`},
 		{"key of another section", minimal + "budget: 1s\n", `tandem.yaml:2:1: unknown key "budget"; it belongs under "model"`},
-		{"unlike anything", minimal + "zzz: 1\n", `tandem.yaml:2:1: unknown key "zzz"; the sections are name, data, hypotheses, model, seed, decision, gates, contract, serve, monitor and retrain`},
+		{"unlike anything", minimal + "zzz: 1\n", `tandem.yaml:2:1: unknown key "zzz"; the sections are name, data, hypotheses, model, seed, decision, gates, contract, serve, decisions, monitor and retrain`},
 		{"duplicate", minimal + "seed: 1\nseed: 2\n", `tandem.yaml:3:1: key "seed" occurs twice; the first is on line 2`},
 		{"duplicate section", minimal + "data: {source: b.csv, target: y}\n", `tandem.yaml:2:1: key "data" occurs twice; the first is on line 1`},
 		{"later key", minimal + "model:\n  max_latency: 2ms\n", `tandem.yaml:3:3: "model.max_latency" (a limit on the time of one row) is not supported by this version; model may have task, metric, budget, interpretable and target_statistics`},
@@ -212,6 +218,11 @@ tandem.yaml:2:17: "x" is not a duration such as 60s, 6h, 1d or 2w`},
 		{"crossed bounds", minimal + "contract: {x: {min: 2, max: 1}}\n", `tandem.yaml:2:15: contract.x: min 2 is above max 1`},
 		{"unknown edit", minimal + "contract: {x: {mni: 2}}\n", `tandem.yaml:2:16: unknown key "mni"; did you mean "min"?`},
 		{"address without port", minimal + "serve: {address: localhost}\n", `tandem.yaml:2:18: "localhost" is not an address of the form host:port, such as 127.0.0.1:8080`},
+		{"unknown durability", minimal + "decisions: {durability: dsk}\n", `tandem.yaml:2:25: "dsk" is not known here; did you mean "disk"?`},
+		{"kept for hours", minimal + "decisions: {keep: 12h}\n", `tandem.yaml:2:19: 12h is too short: at least 1d`},
+		{"gone before it is known", minimal + "decisions: {keep: 30d, keep_inputs: 20d}\nmonitor: {maturity: 90d}\n", `tandem.yaml:2:13: decisions.keep is shorter than monitor.maturity, 90d: decisions would go before their outcome is known
+tandem.yaml:2:24: decisions.keep_inputs is shorter than monitor.maturity, 90d: decisions would go before their outcome is known`},
+		{"inputs of nothing", minimal + "decisions: {keep: 30d, keep_inputs: 60d}\n", `tandem.yaml:2:24: decisions.keep_inputs is longer than decisions.keep; what is removed keeps nothing`},
 		{"tiny window", minimal + "monitor: {window: 5}\n", `tandem.yaml:2:19: a whole number of at least 10 must stand here`},
 		{"wrong unit", minimal + "monitor: {window: 1y}\n", `tandem.yaml:2:19: "1y" is not a duration: the units are ms, s, m, h, d, w`},
 		{"confidence of one", minimal + "retrain: {gate: {confidence: 1}}\n", `tandem.yaml:2:30: 1 is out of range: it must be at least 0.5 and below 1`},

@@ -34,6 +34,7 @@ type Project struct {
 	Gates      []Gate       `json:"gates,omitempty"`    // in the file's order
 	Contract   []Edit       `json:"contract,omitempty"` // in the file's order
 	Serve      Serve        `json:"serve"`
+	Decisions  Decisions    `json:"decisions"`
 	Monitor    Monitor      `json:"monitor"`
 	Retrain    Retrain      `json:"retrain"`
 
@@ -151,6 +152,14 @@ type Edit struct {
 // Serve says where the server listens.
 type Serve struct {
 	Address string `json:"address"` // host:port
+}
+
+// Decisions says how the decision log is written, and how long it is kept.
+type Decisions struct {
+	Durability string        `json:"durability"`            // "os", "disk" or "async"
+	Keep       time.Duration `json:"keep,omitempty"`        // age from which decisions are removed; 0: never
+	KeepInputs time.Duration `json:"keep_inputs,omitempty"` // age from which their content is erased; 0: never
+	Parquet    bool          `json:"parquet"`               // the log is rolled into Parquet files as well
 }
 
 // Monitor says how decisions are watched.

@@ -103,6 +103,7 @@ gates:
 contract:
   Income: {min: 0, max: 1000000, required: true}
 serve: {address: "127.0.0.1:8080"}
+decisions: {durability: os, keep: 730d, keep_inputs: 365d, parquet: true}
 monitor: {window: 1d, maturity: 90d}
 retrain:
   gate: {non_inferior: 0.005, confidence: 0.95}

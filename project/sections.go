@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml/ast"
 )
@@ -293,6 +294,17 @@ func (r *reader) check() {
 		if p.Model.Task == "regression" && contains(binaryMetrics, g.Metric) {
 			r.fail(r.places["gates."+g.Metric], "gates.%s is a metric of binary tasks, and model.task is regression", g.Metric)
 		}
+	}
+	for _, k := range []struct {
+		path string
+		age  time.Duration
+	}{{"decisions.keep", p.Decisions.Keep}, {"decisions.keep_inputs", p.Decisions.KeepInputs}} {
+		if k.age > 0 && k.age < p.Monitor.Maturity {
+			r.fail(r.places[k.path], "%s is shorter than monitor.maturity, %s: decisions would go before their outcome is known", k.path, FormatDuration(p.Monitor.Maturity))
+		}
+	}
+	if d := p.Decisions; d.Keep > 0 && d.KeepInputs > d.Keep {
+		r.fail(r.places["decisions.keep_inputs"], "decisions.keep_inputs is longer than decisions.keep; what is removed keeps nothing")
 	}
 	if c := p.Decision.Cost; c.FalsePositive == 0 && c.FalseNegative == 0 {
 		r.fail(r.places["decision.cost"], "decision.cost: both costs are 0, so every decision would be as good as any other; give at least one")

@@ -7,6 +7,7 @@ import (
 
 	"github.com/tandem-ml/tandem/bundle"
 	"github.com/tandem-ml/tandem/engineering/decisions"
+	"github.com/tandem-ml/tandem/engineering/decisions/archive"
 	"github.com/tandem-ml/tandem/engineering/rollout"
 )
 
@@ -80,6 +81,17 @@ func (d *Decisions) Select(ctx context.Context, where []decisions.Condition, mos
 func (d *Decisions) Outcome(id string) (*decisions.Outcome, error) {
 	_, o, err := d.log.Get(id)
 	return o, err
+}
+
+// ExportDecisions makes a folder mirror a project's decision log as Parquet
+// files; see [archive.Roll].
+func ExportDecisions(ctx context.Context, dir, to string) (archive.Result, error) {
+	d, err := OpenDecisions(ctx, dir)
+	if err != nil {
+		return archive.Result{}, err
+	}
+	defer d.Close()
+	return archive.Roll(ctx, d.log, to, archive.Options{Open: true})
 }
 
 // Replay computes the decisions that meet all conditions again. The error is

@@ -3,21 +3,26 @@ package workflow
 import (
 	"math"
 	"math/rand/v2"
+	"os"
 	"sync"
 	"testing"
 
 	"github.com/tandem-ml/tandem/engineering/decisions"
 )
 
-// A server that is killed twenty times under load has every answered decision
-// in its log, with the score that was answered.
+// A server that is killed twenty times under load, or with TANDEM_LONG fifty
+// times, has every answered decision in its log, with the score that was answered.
 func TestKilledUnderLoad(t *testing.T) {
 	t.Parallel()
 	dir := trained(t)
 	apps := after(historyRows, 64)
 	rng := rand.New(rand.NewPCG(3, 4))
 	answered := make(map[string]float64) // id -> score
-	for round := range 20 {
+	rounds := 20
+	if os.Getenv("TANDEM_LONG") != "" {
+		rounds = 50
+	}
+	for round := range rounds {
 		cmd, url := serving(t, dir)
 		var mu sync.Mutex
 		kill := 30 + rng.IntN(100) // answers until the end

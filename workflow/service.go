@@ -53,6 +53,7 @@ type service struct {
 	talk     *Talk
 	streams  addresses // none but in Up
 
+	erasing   sync.Mutex // one that erases what was asked for, or writes Parquet files, at a time
 	following sync.Mutex // one change of the lineup at a time
 
 	mu       sync.Mutex
@@ -70,7 +71,7 @@ func openService(ctx context.Context, p *project.Project, talk *Talk, access ser
 	if err := os.MkdirAll(state, 0o700); err != nil {
 		return nil, unusable(p, err)
 	}
-	log, err := decisions.Open(decisionsDir(p.Dir), decisions.Options{})
+	log, err := decisions.Open(decisionsDir(p.Dir), decisions.Options{Durability: decisions.Durability(p.Decisions.Durability)})
 	if err != nil {
 		return nil, unusable(p, err)
 	}
@@ -84,6 +85,9 @@ func openService(ctx context.Context, p *project.Project, talk *Talk, access ser
 	}
 	s := &service{project: p, registry: reg, log: log, talk: talk, bundles: make(map[string]*bundle.Bundle), noted: make(map[string]string)}
 	s.watch = newWatch(log, p, s.bundle)
+	access.Erase = func(ctx context.Context, ids []string, key, reason string) (int, error) {
+		return s.erase(ctx, Subject{Key: key, IDs: ids}, reason)
+	}
 	access.Log, access.Bundle, access.Logger, access.Pages, access.Rollout = log, s.bundle, logger, s.pages(), s.change
 	s.server = serve.New(access)
 	return s, nil
@@ -164,6 +168,11 @@ func (s *service) watchLog(ctx context.Context) {
 		s.watch.tick(time.Now())
 		return nil
 	})
+}
+
+// eraseLog does the erasures that other processes ask for until ctx ends.
+func (s *service) eraseLog(ctx context.Context) {
+	s.every(ctx, eraseEvery, "erase", func() error { return s.eraseAsked(ctx) })
 }
 
 // every does work now and at each interval until ctx ends, and says an error

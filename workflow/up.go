@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tandem-ml/tandem/data"
+	"github.com/tandem-ml/tandem/engineering/decisions"
 	"github.com/tandem-ml/tandem/engineering/registry"
 	"github.com/tandem-ml/tandem/engineering/serve"
 	"github.com/tandem-ml/tandem/project"
@@ -23,8 +24,11 @@ import (
 // UpOptions are the settings of [Up].
 type UpOptions struct {
 	Options
-	Address string           // host:port; "": the project's
-	GRPC    string           // host:port of the gRPC door; "": none
+	Address string // host:port; "": the project's
+	GRPC    string // host:port of the gRPC door; "": none
+
+	Durability string // of the decision log; "": the project's
+
 	Access  serve.Access     // who may ask; without a folder of keys the project's own counts, if it has any
 	Streams Streams          // topics that it writes to and reads from
 	Logger  *slog.Logger     // the server's own log; nil: silent
@@ -42,6 +46,13 @@ func Up(ctx context.Context, dir string, opt UpOptions) (err error) {
 	p, err := project.Load(dir)
 	if err != nil {
 		return err
+	}
+	switch opt.Durability {
+	case "":
+	case string(decisions.OS), string(decisions.Disk), string(decisions.Async):
+		p.Decisions.Durability = opt.Durability
+	default:
+		return Usagef("durability %q is none of os, disk, async", opt.Durability)
 	}
 	streams, err := opt.Streams.parse()
 	if err != nil {
@@ -205,6 +216,8 @@ func (s *service) serve(ctx context.Context, l, g net.Listener, ready func(strin
 	var workers, sender sync.WaitGroup
 	workers.Go(func() { s.followRegistry(beside) })
 	workers.Go(func() { s.watchLog(beside) })
+	workers.Go(func() { s.eraseLog(beside) })
+	workers.Go(func() { s.tendLog(beside) })
 	if streaming.sink != nil {
 		sender.Go(func() { streaming.sink.Run(sending) })
 	}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tandem-ml/tandem/bundle"
@@ -40,7 +41,8 @@ type watch struct {
 	project string
 	alarm   func(bundle, text string) // told when an alarm begins and when it is over, but for the log's past; may be nil
 
-	reading  sync.Mutex // one catchUp at a time, and the three fields below
+	done     atomic.Pointer[decisions.Position] // as position, for those who will not wait
+	reading  sync.Mutex                         // one catchUp at a time, and the three fields below
 	position decisions.Position
 	settled  map[uint64]struct{} // decisions whose outcome was counted
 	current  bool                // the log was read to its end once
@@ -81,8 +83,17 @@ func (w *watch) catchUp(ctx context.Context) error {
 		return nil
 	})
 	w.position = next
+	w.done.Store(&next)
 	w.current = w.current || err == nil
 	return err
+}
+
+// read returns the position up to which the log was read.
+func (w *watch) read() decisions.Position {
+	if p := w.done.Load(); p != nil {
+		return *p
+	}
+	return decisions.Position{}
 }
 
 // tick ends windows of a duration that are over although no decision came

@@ -431,6 +431,9 @@ func (s *shared) verifyProject(c *cobra.Command, dir string) error {
 	if !s.json {
 		s.say("%s is whole: %d decisions and %d outcomes in %d segments, %d erased; the audit trail and every bundle hold",
 			dir, r.Decisions, r.Outcomes, r.Segments, r.Erased)
+		if r.Removed != nil {
+			s.say("  the log is kept from record %d on; what was removed by age ended with %s (%s)", r.Removed.Records+1, r.Removed.Head, r.Removed.At.Format("2006-01-02"))
+		}
 		for _, l := range r.Losses {
 			s.say("  when the log was opened before record %d, %d acknowledged records were missing", l.Number, l.Lost)
 		}

@@ -22,6 +22,7 @@ func (s *shared) upCommand() *cobra.Command {
 	}
 	c.Flags().StringVar(&opt.Address, "address", "", "host:port to listen on (default: serve.address of tandem.yaml)")
 	c.Flags().IntVar(&opt.Workers, "workers", 0, "how many processors to train with (0: all)")
+	c.Flags().StringVar(&opt.Durability, "durability", "", "when a decision counts as logged: os, disk or async (default: decisions.durability of tandem.yaml)")
 	c.Flags().StringVar(&opt.GRPC, "grpc-address", "", "host:port of the Open Inference Protocol over gRPC (default: none)")
 	accessFlags(c, &opt.Access)
 	streamFlags(c, &opt.Streams)

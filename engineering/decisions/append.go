@@ -13,6 +13,7 @@ import (
 type request struct {
 	drafts []draft
 	size   int
+	rotate bool       // what comes next begins a new segment
 	wait   bool       // somebody does, for what comes from done
 	done   chan error // of one element
 	buf    []byte     // what the drafts are made of
@@ -29,7 +30,7 @@ func (r *request) free() {
 		return
 	}
 	clear(r.drafts)
-	r.drafts, r.buf, r.size = r.drafts[:0], r.buf[:0], 0
+	r.drafts, r.buf, r.size, r.rotate = r.drafts[:0], r.buf[:0], 0, false
 	requests.Put(r)
 }
 
@@ -285,6 +286,9 @@ func (l *Log) commit(batch []*request) {
 		accepted = append(accepted, r)
 		l.drafts = append(l.drafts, r.drafts...)
 	}
+	for _, r := range accepted {
+		l.full = l.full || r.rotate
+	}
 	err := l.write(l.drafts)
 	for _, r := range accepted {
 		l.answer(r, err)
@@ -318,6 +322,9 @@ func (l *Log) takeLost() error {
 // fresh returns ErrExists if a decision's id is in the log or in the batch.
 // Otherwise the ids are added to the batch.
 func (l *Log) fresh(drafts []draft, inBatch map[id]bool) error {
+	l.mu.RLock()
+	newest := l.index.newest // what is written meanwhile we would write
+	l.mu.RUnlock()
 	for i := range drafts {
 		d := &drafts[i]
 		if d.kind != kindDecision {
@@ -326,7 +333,7 @@ func (l *Log) fresh(drafts []draft, inBatch map[id]bool) error {
 		err := ErrExists
 		switch {
 		case inBatch[d.id]:
-		case d.id.age() > l.index.newest: // which only who has the turn changes, as we do
+		case d.id.age() > newest:
 			err = ErrUnknown
 		default:
 			if _, err = l.find(d.id); err == nil || errors.Is(err, ErrErased) {
@@ -358,10 +365,10 @@ func (l *Log) write(drafts []draft) error {
 		size += int64(drafts[i].size())
 	}
 	at := l.at // only who has the turn changes it, so no lock to read
-	if at.end > segHead && at.end+size > l.opt.SegmentSize {
+	if at.end > segHead && (l.full || at.end+size > l.opt.SegmentSize) {
 		// Whatever the durability: only the last segment may end half-way after a
 		// loss of power.
-		if err := l.seg.Sync(); err != nil {
+		if err := l.fsync(l.seg); err != nil {
 			l.broken = fmt.Errorf("the decision log cannot be continued until it is opened anew: %w", err)
 			return l.broken
 		}
@@ -370,10 +377,11 @@ func (l *Log) write(drafts []draft) error {
 			return fmt.Errorf("begin a new segment: %w", err)
 		}
 		l.seg.Close()
-		l.seg = f
+		l.seg, l.full = f, false
 		at.seg, at.end = at.seg+1, segHead
 		l.mu.Lock()
 		l.at = at
+		l.heads[at.seg] = at.Head
 		l.mu.Unlock()
 	}
 
@@ -404,7 +412,7 @@ func (l *Log) write(drafts []draft) error {
 		d := &drafts[i]
 		switch d.kind {
 		case kindDecision:
-			l.index.addDecision(places[i], d.id, d.project, d.key, false)
+			l.index.addDecision(places[i], d.id, d.time, d.project, d.key, false)
 		case kindOutcome, kindErasure:
 			n, err := l.locate(d.id)
 			if err != nil {
@@ -426,7 +434,7 @@ func (l *Log) persist(b []byte, off int64, at *headFile) error {
 		return err
 	}
 	if l.opt.Durability == Disk {
-		if err := l.seg.Sync(); err != nil {
+		if err := l.fsync(l.seg); err != nil {
 			// After a failed fsync the kernel may hold pages as clean that
 			// never reached the disk: only reading them again tells.
 			l.broken = fmt.Errorf("the decision log cannot be continued until it is opened anew: %w", err)

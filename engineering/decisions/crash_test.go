@@ -11,9 +11,11 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/tandem-ml/tandem/engineering/decisions"
 )
@@ -23,6 +25,8 @@ func TestMain(m *testing.M) {
 	switch os.Getenv("DECISIONS_TEST_CHILD") {
 	case "append":
 		appendUntilKilled(os.Getenv("DECISIONS_TEST_DIR"))
+	case "retain":
+		retainUntilKilled(os.Getenv("DECISIONS_TEST_DIR"))
 	case "full":
 		fillTheDisk(os.Getenv("DECISIONS_TEST_DIR"))
 	default:
@@ -83,7 +87,7 @@ func TestKilledAtRandomMoments(t *testing.T) {
 	dir := t.TempDir()
 	rng := rand.New(rand.NewPCG(5, 6))
 	promised := make(map[string]string) // id -> what was acknowledged of it
-	for round := range 20 {
+	for round := range 50 {
 		cmd := child(t, "append", dir)
 		out, err := cmd.StdoutPipe()
 		if err != nil {
@@ -129,7 +133,7 @@ func TestKilledAtRandomMoments(t *testing.T) {
 	}
 	log := open(t, dir, decisions.Options{})
 	if len(promised) < 200 {
-		t.Fatalf("only %d decisions were acknowledged in 20 rounds", len(promised))
+		t.Fatalf("only %d decisions were acknowledged in 50 rounds", len(promised))
 	}
 	for id, word := range promised {
 		_, outcome, err := log.Get(id)
@@ -141,6 +145,89 @@ func TestKilledAtRandomMoments(t *testing.T) {
 		case word == "outcome" && (outcome == nil || outcome.Value != "good"):
 			t.Errorf("acknowledged outcome of %s: %v", id, outcome)
 		}
+	}
+}
+
+// retainUntilKilled appends and lets go at once what is a moment old, and prints
+// each id once it is acknowledged, and a word for each retention.
+func retainUntilKilled(dir string) {
+	log, err := decisions.Open(dir, decisions.Options{SegmentSize: 4096})
+	if err != nil {
+		fmt.Println("error", err)
+		return
+	}
+	for n := 0; ; n++ {
+		d := application(log, n)
+		d.Time = time.Now()
+		if err := log.Append(context.Background(), d); err != nil {
+			fmt.Println("error", err)
+			return
+		}
+		fmt.Println("decision", d.ID)
+		if n%4 == 3 {
+			done, err := log.Retain(context.Background(), decisions.Retention{Content: time.Millisecond, Records: 5 * time.Millisecond})
+			if err != nil {
+				fmt.Println("error", err)
+				return
+			}
+			if done.Removed+done.Erased > 0 {
+				fmt.Println("retained", done.Removed)
+			}
+		}
+	}
+}
+
+// A process that is killed while it erases and removes by age leaves a log that
+// opens, verifies, and begins and ends where its chain says.
+func TestKilledWhileItRetains(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	rng := rand.New(rand.NewPCG(7, 8))
+	newest, retained := "", 0
+	for round := range 25 {
+		cmd := child(t, "retain", dir)
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		lines := bufio.NewScanner(out)
+		for kill := 1 + rng.IntN(120); lines.Scan(); kill-- {
+			word, id, _ := strings.Cut(lines.Text(), " ")
+			switch {
+			case word == "error":
+				t.Fatalf("round %d: %s", round, lines.Text())
+			case word == "retained":
+				retained++
+			case len(id) == 36:
+				newest = id
+			}
+			if kill == 0 {
+				if err := cmd.Process.Kill(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		cmd.Wait()
+		log, err := decisions.Open(dir, decisions.Options{})
+		if err != nil {
+			t.Fatalf("round %d: %v", round, err)
+		}
+		if r := log.Recovered(); r.Lost != 0 || r.NoHead {
+			t.Fatalf("round %d: recovered %+v", round, r)
+		}
+		// The newest is in the segment that was being written, unless it began a
+		// new one, and then it may be gone by age.
+		if _, _, err := log.Get(newest); err != nil && !errors.Is(err, decisions.ErrErased) && !errors.Is(err, decisions.ErrUnknown) {
+			t.Errorf("round %d: the newest decision: %v", round, err)
+		}
+		log.Close()
+		mustVerify(t, dir)
+	}
+	if r := mustVerify(t, dir); retained < 10 || r.Removed == nil || r.Removed.Records == 0 {
+		t.Errorf("%d retentions, removed %+v", retained, r.Removed)
 	}
 }
 

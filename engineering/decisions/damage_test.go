@@ -97,6 +97,26 @@ func records(segment []byte) []int {
 func TestVerifyFindsEveryChangedByte(t *testing.T) {
 	t.Parallel()
 	whole, _ := small(t)
+	everyChangedByte(t, whole, 1)
+}
+
+// Likewise in what is left of a log of which the oldest part was removed and
+// the next one emptied.
+func TestVerifyFindsEveryChangedByteAfterRetention(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	var now time.Time
+	log, _ := years(t, dir, 40, &now)
+	if done, err := log.Retain(t.Context(), decisions.Retention{Content: 8 * day, Records: 25 * day}); err != nil || done.Removed == 0 || done.Erased == 0 {
+		t.Fatalf("the log to damage is not what it should be: %+v, %v", done, err)
+	}
+	log.Close()
+	everyChangedByte(t, files(t, dir), 5)
+}
+
+// everyChangedByte changes every byte, or one in so many, each for itself.
+func everyChangedByte(t *testing.T, whole map[string][]byte, step int) {
+	t.Helper()
 	dir := t.TempDir()
 	lay(t, dir, whole)
 	rng := rand.New(rand.NewPCG(1, 2))
@@ -106,7 +126,7 @@ func TestVerifyFindsEveryChangedByte(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer f.Close()
-		for i := range b {
+		for i := 0; i < len(b); i += step {
 			for _, c := range []byte{b[i] ^ 1<<rng.IntN(8), b[i]} { // damaged, then mended
 				if _, err := f.WriteAt([]byte{c}, int64(i)); err != nil {
 					t.Fatal(err)

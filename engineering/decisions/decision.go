@@ -50,6 +50,7 @@ var (
 	ErrExists   = errors.New("a decision of that id is in the log already")
 	ErrClosed   = errors.New("the decision log is closed")
 	ErrReadOnly = errors.New("the decision log is open for reading only")
+	ErrInUse    = errors.New("another process writes the decision log")
 )
 
 // DamageError says that bytes of the log are not what was written.

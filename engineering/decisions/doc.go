@@ -25,6 +25,8 @@
 //	segment     one file of the log, 00000001.seg, 00000002.seg, ...
 //	commitment  SHA-256 of salt and payload of one record
 //	link        SHA-256 of the link before and of the record's head, commitment included
+//	expiry      a record that says that the content of all segments before one is erased
+//	removal     a record that says that all segments before one are removed
 //	head        sequence number and link of the newest record; kept in the file "head"
 //	            as well, so that an end that was cut off is noticed
 //
@@ -50,9 +52,9 @@
 // # What it does not do
 //
 // It does not encrypt: files are readable by their owner only (0600 in a 0700
-// folder). It does not delete old segments, since a decision must be
-// explainable for years. It holds an index in memory of about 50 bytes a
-// decision, rebuilt by reading the log when it is opened.
+// folder). It deletes nothing unless it is told to, see [Log.Retain], since a
+// decision must be explainable for years. It holds an index in memory of about
+// 50 bytes a decision, rebuilt by reading the log when it is opened.
 //
 // The format, byte by byte, is in docs/decision-log.md.
 package decisions

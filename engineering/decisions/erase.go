@@ -79,8 +79,11 @@ func (l *Log) finishErasures(ids []id) error {
 	for _, u := range ids {
 		l.mu.RLock()
 		places, err := l.bodies(u)
-		last := l.at.seg
+		last, partial := l.at.seg, l.partial()
 		l.mu.RUnlock()
+		if errors.Is(err, ErrUnknown) && partial {
+			continue // it went with its segment
+		}
 		if err != nil {
 			return err
 		}
@@ -124,6 +127,9 @@ func (l *Log) finishErasures(ids []id) error {
 func (l *Log) syncTo(last uint32) error {
 	for number := max(last, 2) - 1; number <= last; number++ {
 		f, err := os.OpenFile(segmentPath(l.dir, number), os.O_WRONLY, 0)
+		if errors.Is(err, os.ErrNotExist) && number < last {
+			continue // removed by age
+		}
 		if err != nil {
 			return err
 		}

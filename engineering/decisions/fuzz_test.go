@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/tandem-ml/tandem/engineering/decisions"
 )
@@ -20,6 +21,16 @@ func FuzzSegment(f *testing.F) {
 	f.Add(one[:len(one)-10])
 	f.Add(append(one[:300:300], make([]byte, 900)...))
 	f.Add([]byte("TANDEMDL"))
+	var now time.Time
+	dir := f.TempDir()
+	log, _ := years(f, dir, 40, &now)
+	if done, err := log.Retain(f.Context(), decisions.Retention{Content: 8 * day, Records: 25 * day}); err != nil || done.Removed == 0 {
+		f.Fatalf("%+v, %v", done, err)
+	}
+	log.Close()
+	for _, b := range files(f, dir) {
+		f.Add(b)
+	}
 	f.Fuzz(func(t *testing.T, segment []byte) {
 		dir := t.TempDir()
 		if err := os.WriteFile(filepath.Join(dir, "00000001.seg"), segment, 0o600); err != nil {

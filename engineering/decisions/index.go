@@ -1,12 +1,16 @@
 package decisions
 
-import "hash/maphash"
+import (
+	"hash/maphash"
+	"slices"
+)
 
-// index finds decisions by id and by key without reading the log. It keeps 28
+// index finds decisions by id and by key without reading the log. It keeps 32
 // bytes a decision and a slot of 4 bytes in each of two hash tables that are
-// between three eighths and three quarters full: 39 to 49 bytes a decision, and 12 for each
+// between three eighths and three quarters full: 43 to 53 bytes a decision, and 12 for each
 // outcome record. Ids and keys themselves are not kept: a hash that agrees is confirmed
-// by reading the record.
+// by reading the record. Of an id 64 bits of hash are kept, since an outcome whose decision
+// was removed with its segment must not find another one.
 //
 // It is not safe for concurrent use; the log's mutex guards it.
 type index struct {
@@ -19,17 +23,36 @@ type index struct {
 	project  map[string]uint32 // name -> position in projects, plus one
 	counts   []Counts          // by project
 	erased   int64
-	newest   uint64 // the largest beginning of an id; see id.age
+	newest   uint64           // the largest beginning of an id; see id.age
+	spans    map[uint32]*span // by segment
 }
+
+// span says between which times the decisions of a segment were made.
+type span struct{ oldest, newest int64 } // microseconds since 1970
 
 // entry is what the index knows of one decision.
 type entry struct {
 	place
 	idHash  uint32
+	idRest  uint32 // the hash's other half
 	keyHash uint32 // 0: no key
 	prev    uint32 // the entry before of the same key hash, plus one
 	outcome uint32 // newest outcome in outcomes, plus one
 	project uint32 // in projects, plus one; 0: erased
+}
+
+// located is an entry as it was when it was looked up.
+type located struct {
+	entry
+	newest place // of its newest outcome, if it has one
+}
+
+func (x *index) at(n uint32) located {
+	out := located{entry: x.entries[n]}
+	if out.outcome != 0 {
+		out.newest = x.outcomes[out.outcome-1].place
+	}
+	return out
 }
 
 // outcomeAt is where an outcome record is.
@@ -45,10 +68,14 @@ type Counts struct {
 }
 
 func newIndex() *index {
-	return &index{seed: maphash.MakeSeed(), project: make(map[string]uint32)}
+	return &index{seed: maphash.MakeSeed(), project: make(map[string]uint32), spans: make(map[uint32]*span)}
 }
 
-func (x *index) hashID(u id) uint32 { return x.hash(u[:]) }
+// hashID returns the two halves of an id's hash, the first never 0.
+func (x *index) hashID(u id) (hash, rest uint32) {
+	h := maphash.Bytes(x.seed, u[:])
+	return uint32(h>>32) | 1, uint32(h)
+}
 
 func (x *index) hashKey(project, key string) uint32 {
 	if key == "" {
@@ -60,26 +87,44 @@ func (x *index) hashKey(project, key string) uint32 {
 // hash is never 0, which means "no key".
 func (x *index) hash(b []byte) uint32 { return uint32(maphash.Bytes(x.seed, b)>>32) | 1 }
 
-// addDecision adds the decision at p. An erased one has neither project nor
-// key.
-func (x *index) addDecision(p place, u id, project, key string, erased bool) {
-	e := entry{place: p, idHash: x.hashID(u)}
-	n := uint32(len(x.entries))
+// addDecision adds the decision at p, made at a time in microseconds. An erased
+// one has neither project nor key.
+func (x *index) addDecision(p place, u id, us int64, project, key string, erased bool) {
+	e := entry{place: p}
+	e.idHash, e.idRest = x.hashID(u)
 	x.newest = max(x.newest, u.age())
+	if s := x.spans[p.seg]; s == nil {
+		x.spans[p.seg] = &span{us, us}
+	} else {
+		s.oldest, s.newest = min(s.oldest, us), max(s.newest, us)
+	}
 	if erased {
 		x.erased++
 	} else {
-		e.project = x.project[project]
-		if e.project == 0 {
-			x.projects = append(x.projects, project)
-			x.counts = append(x.counts, Counts{})
-			e.project = uint32(len(x.projects))
-			x.project[project] = e.project
-		}
+		e.project = x.projectOf(project)
 		x.counts[e.project-1].Decisions++
-		if e.keyHash = x.hashKey(project, key); e.keyHash != 0 {
-			e.prev = x.byKey.replace(e.keyHash, n, func(i uint32) uint32 { return x.entries[i].keyHash })
-		}
+		e.keyHash = x.hashKey(project, key)
+	}
+	x.add(e)
+}
+
+// projectOf returns the position of a project, plus one.
+func (x *index) projectOf(name string) uint32 {
+	n := x.project[name]
+	if n == 0 {
+		x.projects = append(x.projects, name)
+		x.counts = append(x.counts, Counts{})
+		n = uint32(len(x.projects))
+		x.project[name] = n
+	}
+	return n
+}
+
+// add puts an entry into the tables.
+func (x *index) add(e entry) {
+	n := uint32(len(x.entries))
+	if e.keyHash != 0 {
+		e.prev = x.byKey.replace(e.keyHash, n, func(i uint32) uint32 { return x.entries[i].keyHash })
 	}
 	x.entries = append(x.entries, e)
 	x.byID.insert(e.idHash, n, func(i uint32) uint32 { return x.entries[i].idHash })
@@ -110,10 +155,55 @@ func (x *index) erase(n uint32) {
 	e.project = 0
 }
 
+// expire marks the entries of all segments before one as erased.
+func (x *index) expire(before uint32) {
+	for n := range x.entries {
+		if x.entries[n].seg >= before {
+			return
+		}
+		x.erase(uint32(n))
+	}
+}
+
+// since returns an index of what is known of the segments from first on. The
+// slices are another index's of the same seed.
+func (x *index) since(first uint32, entries []entry, outcomes []outcomeAt, projects []string) *index {
+	out := newIndex()
+	out.seed = x.seed
+	for _, e := range entries {
+		if e.seg >= first {
+			out.take(e, outcomes, projects)
+		}
+	}
+	return out
+}
+
+// take adds an entry of another index of the same seed, with its outcomes.
+func (x *index) take(e entry, outcomes []outcomeAt, projects []string) {
+	var chain []place
+	for o := e.outcome; o != 0; o = outcomes[o-1].prev {
+		chain = append(chain, outcomes[o-1].place)
+	}
+	if e.project == 0 {
+		x.erased++
+	} else {
+		e.project = x.projectOf(projects[e.project-1])
+		x.counts[e.project-1].Decisions++
+	}
+	e.prev, e.outcome = 0, 0
+	n := uint32(len(x.entries))
+	x.add(e)
+	for _, p := range slices.Backward(chain) {
+		x.setOutcome(n, p)
+	}
+}
+
 // withID returns the entries whose id may be u, which is nearly always at most
 // one.
 func (x *index) withID(u id) []uint32 {
-	return x.byID.find(x.hashID(u), func(i uint32) uint32 { return x.entries[i].idHash })
+	h, rest := x.hashID(u)
+	found := x.byID.find(h, func(i uint32) uint32 { return x.entries[i].idHash })
+	return slices.DeleteFunc(found, func(n uint32) bool { return x.entries[n].idRest != rest })
 }
 
 // withKey returns the entries that may have the key, newest first.

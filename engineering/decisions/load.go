@@ -12,6 +12,25 @@ type ending struct {
 	torn     int64  // bytes after the last whole record
 	lost     uint64 // acknowledged records that are missing
 	erasures []id   // ids of all erasure records that were read
+
+	expired map[uint32]bool // segments with content that is to be erased if an expiry says so
+	expiry  boundary        // newest expiry that was read
+	removal boundary        // newest removal that was read
+}
+
+// boundary is what an expiry or a removal speaks of: all before a segment. The
+// head is the log's before that segment. The zero value speaks of nothing.
+type boundary struct {
+	segment uint32
+	Head
+}
+
+// unsound is a body that is neither intact nor zero: an erasure that was cut
+// short, if one follows; damage otherwise.
+type unsound struct {
+	id     id
+	seg    uint32
+	damage *DamageError
 }
 
 // load reads on from where the log was read to and adds what it finds to the
@@ -20,8 +39,8 @@ type ending struct {
 //
 // The caller holds mu, or is alone.
 func (l *Log) load(ack headFile, known bool) (ending, error) {
-	var end ending
-	last, err := segments(l.dir)
+	end := ending{expired: make(map[uint32]bool)}
+	first, last, err := segments(l.dir)
 	if err != nil {
 		return end, err
 	}
@@ -29,11 +48,15 @@ func (l *Log) load(ack headFile, known bool) (ending, error) {
 		return end, missing(l.dir, last+1)
 	}
 
-	// Bodies that are neither intact nor zero: an erasure that was cut short,
-	// if an erasure record follows; damage otherwise.
-	unsound := make(map[id]*DamageError)
-
-	for number := max(l.at.seg, 1); number <= last; number++ {
+	if l.at.seg != 0 && l.at.seg < first { // removed since this reader looked
+		l.index, l.at, l.heads = newIndex(), headFile{}, make(map[uint32]Head)
+	}
+	fresh := l.at.seg == 0
+	if !fresh {
+		first = l.at.seg
+	}
+	var broken []unsound
+	for number := max(first, 1); number <= last; number++ {
 		from := int64(0)
 		if number == l.at.seg {
 			from = l.at.end
@@ -42,40 +65,57 @@ func (l *Log) load(ack headFile, known bool) (ending, error) {
 		if err != nil {
 			return end, err
 		}
-		err = l.loadSegment(s, number, number == last, ack, known, &end, unsound)
+		err = l.loadSegment(s, number, number == last, ack, known, &end, &broken)
 		f.Close()
 		if err != nil {
 			return end, err
 		}
 	}
-	for _, u := range end.erasures {
-		delete(unsound, u)
+	if fresh && first > 1 && end.removal.segment < first {
+		return end, missing(l.dir, max(end.removal.segment, 1))
 	}
-	var first *DamageError
-	for _, d := range unsound {
-		if first == nil || d.File < first.File || d.File == first.File && d.Offset < first.Offset {
-			first = d
+	if r := end.removal; r.segment > 0 {
+		if h, here := l.heads[r.segment]; here && h != r.Head {
+			return end, damaged(&DamageError{File: segmentPath(l.dir, r.segment), Err: "the segment does not follow those that were removed"})
+		}
+		l.first = max(l.first, r.segment)
+		if x := l.index; len(x.entries) > 0 && x.entries[0].seg < l.first {
+			l.index = x.since(l.first, x.entries, x.outcomes, x.projects)
+			l.forget(x)
 		}
 	}
-	if first != nil {
-		return end, damaged(first)
+	if len(broken) > 0 {
+		erased := make(map[id]bool, len(end.erasures))
+		for _, u := range end.erasures {
+			erased[u] = true
+		}
+		for _, u := range broken { // in log order
+			if !erased[u.id] && u.seg >= end.expiry.segment {
+				return end, damaged(u.damage)
+			}
+		}
 	}
+	l.index.expire(end.expiry.segment)
 	if known && l.at.Records < ack.Records {
 		end.lost = ack.Records - l.at.Records
 	}
 	return end, nil
 }
 
-func (l *Log) loadSegment(s *scanner, number uint32, isLast bool, ack headFile, known bool, end *ending, unsound map[id]*DamageError) error {
+func (l *Log) loadSegment(s *scanner, number uint32, isLast bool, ack headFile, known bool, end *ending, broken *[]unsound) error {
 	if number != l.at.seg {
-		if number == 1 {
+		if l.at.seg == 0 { // the first there is: where the chain starts
 			l.at.Link = s.head.start
+			if number > 1 {
+				l.at.Records = s.head.first - 1
+			}
 		}
 		if s.head.number != number || s.head.first != l.at.Records+1 || s.head.start != l.at.Link {
 			s.off = 0
 			return damaged(s.damage("the segment does not follow the one before"))
 		}
 		l.at.seg, l.at.end = number, segHead
+		l.heads[number] = l.at.Head
 	}
 	// Behind the acknowledged end nothing was promised: a record there that is
 	// not whole was being written when the process ended.
@@ -111,9 +151,12 @@ func (l *Log) loadSegment(s *scanner, number uint32, isLast bool, ack headFile, 
 				return nil
 			}
 			gone = true
-			if unsound[rec.id] == nil {
-				unsound[rec.id] = s.damage("the record's content does not match its checksum")
-			}
+			*broken = append(*broken, unsound{rec.id, number, s.damage("the record's content does not match its checksum")})
+		}
+		if content := rec.kind == kindDecision || rec.kind == kindOutcome; content && !rec.erased() {
+			end.expired[number] = true
+		} else if !content && gone && rec.kind != kindErasure {
+			return damaged(s.damage("the record's content is gone"))
 		}
 		if known && rec.seq == ack.Records && rec.link != ack.Link {
 			return damaged(s.damage("the record is not the one that was acknowledged: the log was rewritten"))
@@ -132,30 +175,53 @@ func (l *Log) indexRecord(rec *record, p place, gone bool, end *ending) error {
 	switch rec.kind {
 	case kindDecision:
 		if gone {
-			l.index.addDecision(p, rec.id, "", "", true)
+			l.index.addDecision(p, rec.id, rec.time, "", "", true)
 			return nil
 		}
 		project, key, err := decodeNames(rec.content())
 		if err != nil {
 			return err
 		}
-		l.index.addDecision(p, rec.id, string(project), string(key), false)
+		l.index.addDecision(p, rec.id, rec.time, string(project), string(key), false)
 	case kindOutcome:
 		n, err := l.locate(rec.id)
+		if errors.Is(err, ErrUnknown) && l.partial() {
+			return nil // its decision went with its segment
+		}
 		if err != nil {
 			return err
 		}
 		l.index.setOutcome(n, p)
 	case kindErasure:
+		end.erasures = append(end.erasures, rec.id)
 		n, err := l.locate(rec.id)
+		if errors.Is(err, ErrUnknown) && l.partial() {
+			return nil
+		}
 		if err != nil {
 			return err
 		}
 		l.index.erase(n)
-		end.erasures = append(end.erasures, rec.id)
+	case kindExpiry, kindRemoval:
+		if gone {
+			return errPayload
+		}
+		at, err := decodeBoundary(rec.content())
+		if err != nil || at.segment <= 1 || at.segment > p.seg {
+			return errPayload
+		}
+		if rec.kind == kindExpiry {
+			end.expiry = at
+		} else {
+			end.removal = at
+		}
 	}
 	return nil
 }
+
+// partial reports whether the log was not read from its first segment on. The
+// caller holds mu.
+func (l *Log) partial() bool { return l.heads[1] == (Head{}) }
 
 // locate returns the entry of a decision that is in the log, erased or not, or
 // ErrUnknown. Only when hashes collide does it read the disk; a single

@@ -31,7 +31,7 @@ func lockDir(dir string) (*os.File, error) {
 		if n, _ := f.ReadAt(b, 0); n > 0 {
 			pid = strings.TrimSpace(string(b[:n]))
 		}
-		return nil, data.WithHint(fmt.Errorf("%s is in use by process %s", dir, pid),
+		return nil, data.WithHint(&inUse{dir, pid},
 			"only one server may write a decision log; stop that process first, or open the log for reading only")
 	}
 	err = f.Truncate(0)
@@ -44,6 +44,12 @@ func lockDir(dir string) (*os.File, error) {
 	}
 	return f, nil
 }
+
+// inUse is ErrInUse by a process that is known.
+type inUse struct{ dir, pid string }
+
+func (e *inUse) Error() string        { return fmt.Sprintf("%s is in use by process %s", e.dir, e.pid) }
+func (e *inUse) Is(target error) bool { return target == ErrInUse }
 
 // unlock lets go of the folder. Closing the file alone would not do: a child
 // that is just being started has a copy of it until it runs its own program,

@@ -5,8 +5,10 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -88,11 +90,14 @@ type Log struct {
 
 	mu    sync.RWMutex
 	index *index
-	at    headFile // the end of what is written and indexed
+	at    headFile        // the end of what is written and indexed
+	first uint32          // the first segment that is not removed
+	heads map[uint32]Head // of the log before each segment
 
 	// changes serialises what must look before it writes: outcomes, erasures,
 	// and the refresh of a log that is open for reading only.
 	changes sync.Mutex
+	emptied uint32 // the first segment whose content was not erased by age; guarded by changes
 
 	sending  sync.RWMutex // held for reading while sending to requests
 	closed   bool
@@ -104,6 +109,7 @@ type Log struct {
 	seg    *os.File
 	headF  *os.File
 	buf    []byte
+	full   bool // the next record begins a new segment
 	broken error
 
 	// And of its last batch, whose memory is used again.
@@ -112,6 +118,8 @@ type Log struct {
 	places  []place
 	inBatch map[id]bool
 	alone   int // batches since one of several requests
+
+	fsync func(*os.File) error // (*os.File).Sync, but for tests that count
 
 	failed sync.Mutex
 	lost   error // what befell an asynchronous append; see takeLost
@@ -136,7 +144,8 @@ func Open(dir string, opt Options) (*Log, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open decision log: %w", err)
 	}
-	l := &Log{dir: dir, opt: opt, lock: lock, index: newIndex(), inBatch: make(map[id]bool)}
+	l := newLog(dir)
+	l.opt, l.lock = opt, lock
 	if err := l.start(); err != nil {
 		l.closeFiles()
 		return nil, fmt.Errorf("open decision log: %w", err)
@@ -146,11 +155,15 @@ func Open(dir string, opt Options) (*Log, error) {
 	return l, nil
 }
 
+func newLog(dir string) *Log {
+	return &Log{dir: dir, index: newIndex(), first: 1, heads: make(map[uint32]Head), inBatch: make(map[id]bool), fsync: (*os.File).Sync}
+}
+
 // OpenReadOnly opens the log in dir for reading, beside a running writer or
 // without one. It shows what was written when it was opened or last refreshed.
 // It changes nothing on disk: appending methods return ErrReadOnly.
 func OpenReadOnly(dir string) (*Log, error) {
-	l := &Log{dir: dir, index: newIndex()}
+	l := newLog(dir)
 	if _, err := os.Stat(dir); err != nil {
 		return nil, fmt.Errorf("open decision log: %w", err)
 	}
@@ -168,16 +181,21 @@ func (l *Log) Refresh() error {
 	}
 	l.changes.Lock()
 	defer l.changes.Unlock()
-	ack, known, err := readHead(l.dir)
-	if damage := (*DamageError)(nil); err != nil && !errors.As(err, &damage) {
-		return err
-	}
 	// Readers wait meanwhile, so that they never see half of a batch.
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	end, err := l.load(ack, known)
-	l.recovered = Recovery{Lost: end.lost, NoHead: !known && l.at.Records > 0}
-	return err
+	for again := 0; ; again++ {
+		ack, known, err := readHead(l.dir)
+		if damage := (*DamageError)(nil); err != nil && !errors.As(err, &damage) {
+			return err
+		}
+		end, err := l.load(ack, known)
+		l.recovered = Recovery{Lost: end.lost, NoHead: !known && l.at.Records > 0}
+		// A segment that was there a moment ago was removed by the writer.
+		if again == 3 || !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
 }
 
 // Recovered says what Open found at the end of the log.
@@ -260,6 +278,7 @@ func (l *Log) start() error {
 			return err
 		}
 		l.at = headFile{Head: Head{Link: h.start}, seg: 1, end: segHead}
+		l.heads[1] = l.at.Head
 	} else {
 		if l.seg, err = os.OpenFile(segmentPath(l.dir, l.at.seg), os.O_RDWR, 0); err != nil {
 			return err
@@ -286,31 +305,37 @@ func (l *Log) start() error {
 	if err := l.headF.Truncate(headLen); err != nil {
 		return err
 	}
-	return l.finishErasures(end.erasures)
+	if err := l.finishErasures(end.erasures); err != nil {
+		return err
+	}
+	return l.finishRetention(end)
 }
 
-// segments returns the numbers of the segments in dir, which are 1, 2, ..., n.
-// A gap is a *DamageError naming the missing file.
-func segments(dir string) (n uint32, err error) {
+// segments returns the numbers of the first and the last segment in dir, zeros if
+// there are none. A gap between them is a *DamageError naming the missing file.
+// Whether those before the first were removed by the log its records say.
+func segments(dir string) (first, n uint32, err error) {
 	files, err := os.ReadDir(dir)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	for _, f := range files { // sorted by name
 		name, isSegment := strings.CutSuffix(f.Name(), segSuffix)
 		if !isSegment {
 			continue
 		}
-		if f.Name() != filepath.Base(segmentPath(dir, n+1)) {
-			var number uint32
-			if _, err := fmt.Sscanf(name, "%d", &number); err != nil || number <= n {
-				return 0, &DamageError{File: filepath.Join(dir, f.Name()), Err: "the file is not named like a segment"}
-			}
-			return n, missing(dir, n+1)
+		number, err := strconv.ParseUint(name, 10, 32)
+		if err != nil || number == 0 || uint32(number) <= n || f.Name() != filepath.Base(segmentPath(dir, uint32(number))) {
+			return 0, 0, &DamageError{File: filepath.Join(dir, f.Name()), Err: "the file is not named like a segment"}
 		}
-		n++
+		if first == 0 {
+			first = uint32(number)
+		} else if uint32(number) != n+1 {
+			return first, n, missing(dir, n+1)
+		}
+		n = uint32(number)
 	}
-	return n, nil
+	return first, n, nil
 }
 
 func missing(dir string, number uint32) error {

@@ -152,6 +152,25 @@ func decodeLoss(p []byte) (lost uint64, was Head, err error) {
 	return binary.LittleEndian.Uint64(p[1:]), was, nil
 }
 
+// appendBoundary writes what an expiry or a removal speaks of: the first segment
+// that it spares, and the head of the log before that one.
+func appendBoundary(b []byte, at boundary) []byte {
+	b = append(b, payloadVersion)
+	b = binary.LittleEndian.AppendUint32(b, at.segment)
+	b = binary.LittleEndian.AppendUint64(b, at.Records)
+	return append(b, at.Link[:]...)
+}
+
+func decodeBoundary(p []byte) (boundary, error) {
+	if len(p) != 1+4+8+32 || p[0] != payloadVersion {
+		return boundary{}, errPayload
+	}
+	at := boundary{segment: binary.LittleEndian.Uint32(p[1:])}
+	at.Records = binary.LittleEndian.Uint64(p[5:])
+	copy(at.Link[:], p[13:])
+	return at, nil
+}
+
 // payloadReader takes a payload apart. After a read beyond the end it returns
 // zero values and bad is true.
 type payloadReader struct {

@@ -23,6 +23,7 @@ func FuzzPayload(f *testing.F) {
 	f.Add(full)
 	f.Add(appendOutcome(nil, &Outcome{Value: "good"}))
 	f.Add(appendLoss(nil, 3, Head{Records: 7}))
+	f.Add(appendBoundary(nil, boundary{3, Head{Records: 7}}))
 	f.Add([]byte{1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1})
 	f.Fuzz(func(t *testing.T, p []byte) {
 		if d, err := decodeDecision(p); err == nil {
@@ -50,6 +51,9 @@ func FuzzPayload(f *testing.F) {
 		}
 		if lost, was, err := decodeLoss(p); err == nil && !bytes.Equal(appendLoss(nil, lost, was), p) {
 			t.Fatalf("loss %x changed", p)
+		}
+		if at, err := decodeBoundary(p); err == nil && !bytes.Equal(appendBoundary(nil, at), p) {
+			t.Fatalf("boundary %x changed", p)
 		}
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"slices"
 	"time"
 )
@@ -31,9 +32,9 @@ func (l *Log) Get(decision string) (Decision, *Outcome, error) {
 // ones are left out. None is no error. An empty key is never found.
 func (l *Log) ByKey(project, key string) ([]Entry, error) {
 	l.mu.RLock()
-	var found []entry
+	var found []located
 	for _, n := range l.index.withKey(project, key) {
-		found = append(found, l.index.entries[n])
+		found = append(found, l.index.at(n))
 	}
 	l.mu.RUnlock()
 	return l.readAll(found, func(e *Entry) bool { return e.Project == project && e.Key == key })
@@ -43,11 +44,11 @@ func (l *Log) ByKey(project, key string) ([]Entry, error) {
 // are left out.
 func (l *Log) Recent(project string, n int) ([]Entry, error) {
 	l.mu.RLock()
-	var found []entry
+	var found []located
 	if p := l.index.project[project]; p != 0 {
 		for i := len(l.index.entries) - 1; i >= 0 && len(found) < n; i-- {
 			if l.index.entries[i].project == p {
-				found = append(found, l.index.entries[i])
+				found = append(found, l.index.at(uint32(i)))
 			}
 		}
 	}
@@ -59,11 +60,11 @@ func (l *Log) Recent(project string, n int) ([]Entry, error) {
 // the log first; erased ones are left out. It holds them all in memory.
 func (l *Log) Settled(project string) ([]Entry, error) {
 	l.mu.RLock()
-	var found []entry
+	var found []located
 	if p := l.index.project[project]; p != 0 {
-		for _, e := range l.index.entries {
-			if e.project == p && e.outcome != 0 {
-				found = append(found, e)
+		for i := range l.index.entries {
+			if e := &l.index.entries[i]; e.project == p && e.outcome != 0 {
+				found = append(found, l.index.at(uint32(i)))
 			}
 		}
 	}
@@ -105,34 +106,37 @@ func (l *Log) Projects() []string {
 
 // find returns the entry of a decision that is there and not erased. It reads
 // the record's head, since the index knows only a hash of the id.
-func (l *Log) find(u id) (entry, error) {
+func (l *Log) find(u id) (located, error) {
 	l.mu.RLock()
-	var found []entry
+	var found []located
 	for _, n := range l.index.withID(u) {
-		found = append(found, l.index.entries[n])
+		found = append(found, l.index.at(n))
 	}
 	l.mu.RUnlock()
 	for _, e := range found {
-		rec, err := readRecord(l.dir, e.place)
+		rec, err := l.record(e.place)
+		if errors.Is(err, ErrUnknown) {
+			continue
+		}
 		if err != nil {
-			return entry{}, err
+			return located{}, err
 		}
 		if rec.id != u {
 			continue
 		}
 		if e.project == 0 {
-			return entry{}, ErrErased
+			return located{}, ErrErased
 		}
 		return e, nil
 	}
-	return entry{}, ErrUnknown
+	return located{}, ErrUnknown
 }
 
-func (l *Log) readAll(found []entry, want func(*Entry) bool) ([]Entry, error) {
+func (l *Log) readAll(found []located, want func(*Entry) bool) ([]Entry, error) {
 	var out []Entry
 	for _, e := range found {
 		got, err := l.read(e)
-		if errors.Is(err, ErrErased) {
+		if errors.Is(err, ErrErased) || errors.Is(err, ErrUnknown) {
 			continue
 		}
 		if err != nil {
@@ -146,7 +150,7 @@ func (l *Log) readAll(found []entry, want func(*Entry) bool) ([]Entry, error) {
 }
 
 // read reads the decision of an entry and its newest outcome.
-func (l *Log) read(e entry) (Entry, error) {
+func (l *Log) read(e located) (Entry, error) {
 	rec, err := l.readBody(e.place)
 	if err != nil {
 		return Entry{}, err
@@ -160,13 +164,11 @@ func (l *Log) read(e entry) (Entry, error) {
 }
 
 // outcome reads the newest outcome of an entry, nil if it has none.
-func (l *Log) outcome(e entry) (*Outcome, error) {
+func (l *Log) outcome(e located) (*Outcome, error) {
 	if e.outcome == 0 {
 		return nil, nil
 	}
-	l.mu.RLock()
-	p := l.index.outcomes[e.outcome-1].place
-	l.mu.RUnlock()
+	p := e.newest
 	rec, err := l.readBody(p)
 	if err != nil {
 		return nil, err
@@ -186,7 +188,7 @@ func (l *Log) unreadable(p place, err error) error {
 // while it is read is ErrErased, not damage.
 func (l *Log) readBody(p place) (*record, error) {
 	for again := 0; ; again++ {
-		rec, err := readRecord(l.dir, p)
+		rec, err := l.record(p)
 		if err != nil {
 			return nil, err
 		}
@@ -224,7 +226,8 @@ func (r *record) outcome() (Outcome, error) {
 }
 
 // Position is a place in the log from which Scan can go on. The zero value is
-// the beginning. It stays valid for the life of the log.
+// the beginning. It stays valid for the life of the log; if its segment was
+// removed, it stands for the first that is left.
 type Position struct {
 	Segment uint32 `json:"segment"`
 	Offset  int64  `json:"offset"`
@@ -232,16 +235,18 @@ type Position struct {
 
 // Record is one record as Scan shows it. At most one of Decision and Outcome is
 // set; both are nil for one that is erased, and for the log's own records
-// (erasures and losses).
+// (erasures, losses, expiries and removals).
 type Record struct {
 	Next     Position  // where the record after it starts
 	Number   uint64    // from 1, in log order
 	Link     Link      // the chain up to this record; no two records have the same
 	Time     time.Time // of the decision, the outcome or the erasure
-	ID       string    // the decision it is about; "" for a loss
+	ID       string    // the decision it is about; "" for a loss, an expiry and a removal
 	Decision *Decision
 	Outcome  *Outcome
 	Erased   bool // a decision or an outcome that was erased
+
+	decision bool // it is a decision's, erased or not
 }
 
 // Scan calls f with every record that is in the log when Scan is called, from
@@ -250,10 +255,10 @@ type Record struct {
 // record f did not accept. f may keep what it is given.
 func (l *Log) Scan(ctx context.Context, from Position, f func(Record) error) (Position, error) {
 	l.mu.RLock()
-	end := l.at
+	end, first := l.at, l.first
 	l.mu.RUnlock()
-	if from == (Position{}) {
-		from = Position{Segment: 1, Offset: segHead}
+	if from == (Position{}) || from.Segment < first {
+		from = Position{Segment: first, Offset: segHead}
 	}
 	if from.Segment > end.seg || from.Segment == end.seg && from.Offset > end.end || from.Offset < segHead {
 		return from, fmt.Errorf("scan decision log: there is no position %d:%d in %s", from.Segment, from.Offset, l.dir)
@@ -264,6 +269,9 @@ func (l *Log) Scan(ctx context.Context, from Position, f func(Record) error) (Po
 			limit = end.end
 		}
 		next, err := l.scanSegment(ctx, from, limit, f)
+		if errors.Is(err, fs.ErrNotExist) && next == from && l.removed(from.Segment) {
+			err = nil // meanwhile
+		}
 		if err != nil {
 			return next, fmt.Errorf("scan decision log: %w", err)
 		}
@@ -298,9 +306,9 @@ func (l *Log) scanSegment(ctx context.Context, from Position, limit int64, f fun
 		}
 		out := Record{
 			Next:   Position{Segment: from.Segment, Offset: s.off},
-			Number: rec.seq, Link: rec.link, Time: fromMicro(rec.time),
+			Number: rec.seq, Link: rec.link, Time: fromMicro(rec.time), decision: rec.kind == kindDecision,
 		}
-		if rec.kind != kindLoss {
+		if rec.kind < kindLoss {
 			out.ID = rec.id.String()
 		}
 		if err := l.fill(&out, &rec, place{from.Segment, uint32(rec.at)}); err != nil {
@@ -320,7 +328,7 @@ func (l *Log) fill(out *Record, rec *record, p place) error {
 	}
 	if rec.erased() || !rec.intact() {
 		again, err := l.readBody(p)
-		if errors.Is(err, ErrErased) {
+		if errors.Is(err, ErrErased) || errors.Is(err, ErrUnknown) { // or removed meanwhile
 			out.Erased = true
 			return nil
 		}

@@ -35,6 +35,8 @@ const (
 	kindOutcome  kind = 2
 	kindErasure  kind = 3 // earlier records of the same id are erased
 	kindLoss     kind = 4 // acknowledged records were missing when the log was opened
+	kindExpiry   kind = 5 // the content of all segments before one is erased
+	kindRemoval  kind = 6 // all segments before one are removed
 )
 
 // Link is one link of the chain, a SHA-256.
@@ -139,7 +141,7 @@ func (r *record) parseHead(h []byte) string {
 	switch {
 	case n > maxPayload:
 		return "the record is longer than a record can be"
-	case r.kind < kindDecision || r.kind > kindLoss:
+	case r.kind < kindDecision || r.kind > kindRemoval:
 		return "the record is of an unknown kind"
 	case h[5]|h[6]|h[7] != 0:
 		return "the record's head has bits set that mean nothing"

@@ -129,8 +129,8 @@ func (l *Log) Select(ctx context.Context, where []Condition, f func(Entry) error
 		}
 		e := Entry{Decision: *r.Decision}
 		if outcomes {
-			_, o, err := l.Get(e.ID)
-			if errors.Is(err, ErrErased) { // in between
+			o, err := l.newest(e.ID)
+			if errors.Is(err, ErrErased) || errors.Is(err, ErrUnknown) { // in between
 				return nil
 			}
 			if err != nil {

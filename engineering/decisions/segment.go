@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -223,6 +224,15 @@ func openSegment(path string, from, end int64) (*scanner, io.Closer, error) {
 
 // place is where a record starts.
 type place struct{ seg, off uint32 }
+
+// record reads the one record at p. One whose segment was removed is ErrUnknown.
+func (l *Log) record(p place) (*record, error) {
+	rec, err := readRecord(l.dir, p)
+	if errors.Is(err, fs.ErrNotExist) && l.removed(p.seg) {
+		return nil, ErrUnknown
+	}
+	return rec, err
+}
 
 // readRecord reads the one record at p.
 func readRecord(dir string, p place) (*record, error) {

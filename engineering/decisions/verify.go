@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // Report is what Verify found.
@@ -16,6 +18,10 @@ type Report struct {
 	Decisions int64 `json:"decisions"` // erased ones among them
 	Outcomes  int64 `json:"outcomes"`  // outcome records, erased ones among them
 	Erased    int64 `json:"erased"`    // decisions
+
+	// Removed is what the log removed by age, as the chain itself records it: the
+	// log is kept from the record after it on. Nil: nothing was.
+	Removed *Removed `json:"removed,omitempty"`
 
 	// Head is that of the newest record. It equals a head that was kept
 	// elsewhere, or descends from it, only if nothing up to there was rewritten.
@@ -31,6 +37,12 @@ type Report struct {
 
 	// Problems are the places where the log is not what was written.
 	Problems []DamageError `json:"problems,omitempty"`
+}
+
+// Removed says with which record the removed part of a log ended.
+type Removed struct {
+	Head           // records that were removed, and the link of the last of them
+	At   time.Time `json:"at"` // when it was removed
 }
 
 // Loss says that acknowledged records were missing when the log was opened.
@@ -52,6 +64,21 @@ func (r *Report) OK() bool { return len(r.Problems) == 0 }
 // What is wrong with the log is in the report; the error is for a folder that
 // cannot be read. See the package comment for what a chain cannot show.
 func Verify(dir string) (*Report, error) {
+	for again := 0; ; again++ {
+		before, _, _ := readHead(dir) // verify says what is wrong with it
+		r, err := verify(dir)
+		// What a writer erases or removes meanwhile looks like damage until the
+		// record is read that says so.
+		if again == 3 || err == nil && r.OK() || err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return r, err
+		}
+		if after, _, _ := readHead(dir); after == before {
+			return r, err
+		}
+	}
+}
+
+func verify(dir string) (*Report, error) {
 	v := &verifier{dir: dir, report: new(Report)}
 	var err error
 	v.ack, v.known, err = readHead(dir)
@@ -73,6 +100,9 @@ func Verify(dir string) (*Report, error) {
 	if err := v.erasures(numbers); err != nil {
 		return nil, fmt.Errorf("verify decision log: %w", err)
 	}
+	if len(numbers) > 0 {
+		v.kept(numbers[0])
+	}
 	for i, number := range numbers {
 		if err := v.segment(number, i == len(numbers)-1); err != nil {
 			return nil, fmt.Errorf("verify decision log: %w", err)
@@ -89,7 +119,10 @@ type verifier struct {
 	report *Report
 
 	erasedBy map[id]uint64 // number of the newest erasure record of each erased id
+	expiry   boundary      // the newest that is in the log
+	removal  boundary      // likewise
 	segs     uint32        // segments expected so far
+	current  uint32        // the segment that is read
 	at       Head
 	lostWay  bool // the segment before could not be read to its end
 	acked    bool // the acknowledged head was met, and agrees
@@ -129,8 +162,20 @@ func (v *verifier) erasures(numbers []uint32) error {
 		}
 		var rec record
 		for err = s.next(&rec); err == nil; err = s.next(&rec) {
-			if rec.kind == kindErasure {
+			switch rec.kind {
+			case kindErasure:
 				v.erasedBy[rec.id] = rec.seq
+			case kindExpiry, kindRemoval:
+				at, err := decodeBoundary(rec.content())
+				if err != nil {
+					continue // the second reading reports it
+				}
+				if rec.kind == kindExpiry {
+					v.expiry = at
+				} else {
+					v.removal = at
+					v.report.Removed = &Removed{at.Head, fromMicro(rec.time)}
+				}
 			}
 		}
 		f.Close()
@@ -138,11 +183,32 @@ func (v *verifier) erasures(numbers []uint32) error {
 	return nil
 }
 
+// kept says where the log begins: with the first segment that is there, if the
+// chain says that those before it were removed.
+func (v *verifier) kept(first uint32) {
+	switch {
+	case first < v.removal.segment:
+		v.problem(segmentPath(v.dir, first), 0, "the segment is there although the log says that it was removed: open the log for writing to finish it")
+		fallthrough
+	case first == v.removal.segment:
+		v.segs = first - 1
+	default:
+		v.segs = max(v.removal.segment, 1) - 1 // the gap is found by segment
+	}
+}
+
 func (v *verifier) segment(number uint32, isLast bool) error {
 	v.report.Segments++
 	path := segmentPath(v.dir, number)
-	for v.segs++; v.segs < number; v.segs++ {
-		v.problem(segmentPath(v.dir, v.segs), 0, "the segment is missing")
+	beginning := v.segs+1 == number && v.report.Segments == 1
+	v.segs++
+	for n := 0; v.segs < number; v.segs++ {
+		if n++; n == 100 { // a foreign number must not take all memory
+			v.problem(segmentPath(v.dir, v.segs), 0, "the segment is missing, and so are all up to %d", number-1)
+			v.segs = number - 1
+		} else {
+			v.problem(segmentPath(v.dir, v.segs), 0, "the segment is missing")
+		}
 		v.lostWay = true
 	}
 	s, f, err := openSegment(path, 0, 0)
@@ -156,7 +222,16 @@ func (v *verifier) segment(number uint32, isLast bool) error {
 	defer f.Close()
 	v.report.Bytes += s.end
 
-	follows := s.head.first == v.at.Records+1 && (number == 1 || s.head.start == v.at.Link)
+	follows := s.head.first == v.at.Records+1 && s.head.start == v.at.Link
+	switch {
+	case number == 1:
+		follows = s.head.first == 1
+	case number == v.removal.segment:
+		follows = s.head.first == v.removal.Records+1 && s.head.start == v.removal.Link && (beginning || follows)
+	case beginning: // what it should follow is to be removed as well
+		follows = true
+	}
+	v.current = number
 	if s.head.number != number || !follows && !v.lostWay {
 		v.problem(path, 0, "the segment does not follow the one before")
 	}
@@ -210,6 +285,7 @@ func (v *verifier) record(rec *record) string {
 	}
 	by, shouldBeErased := v.erasedBy[rec.id]
 	shouldBeErased = shouldBeErased && rec.seq < by && (rec.kind == kindDecision || rec.kind == kindOutcome)
+	shouldBeErased = shouldBeErased || v.current < v.expiry.segment && (rec.kind == kindDecision || rec.kind == kindOutcome)
 	switch gone := rec.erased(); {
 	case gone && !shouldBeErased:
 		return "the record's content was overwritten, but no erasure is in the log"

@@ -59,6 +59,9 @@ func (s *Server) table() []route {
 		{http.MethodGet, "/health/ready", s.ready, ""},
 		{http.MethodGet, "/metrics", s.metrics.handler().ServeHTTP, keys.Read},
 	}
+	if s.opt.Erase != nil {
+		routes = append(routes, route{http.MethodPost, "/v1/erasures/{project}", s.post(own, s.erase), keys.Operate})
+	}
 	if s.opt.Predict != "" {
 		routes = append(routes, route{http.MethodPost, s.opt.Predict, s.post(kserve, s.vertexPredict), keys.Score})
 	}

@@ -102,6 +102,11 @@ type Options struct {
 	// Logger is told of failures and refusals, without any input. Nil: silent.
 	Logger *slog.Logger
 
+	// Erase erases decisions for good, given their ids or the key of what they are
+	// about, and returns how many there were. The errors are those of
+	// [decisions.Log.Get]. Nil: there is no route for it.
+	Erase func(ctx context.Context, ids []string, key, reason string) (int, error)
+
 	Now    func() time.Time // the clock of decisions; nil: time.Now
 	Limits Limits
 

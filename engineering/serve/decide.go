@@ -45,7 +45,8 @@ func decodeRows(m *Model, raw []json.RawMessage, strict bool) (bundle.Rows, []in
 // request is what a caller says about all rows of a request.
 type request struct {
 	id     string
-	silent bool // no reasons: the decisions are logged without them
+	silent bool    // no reasons: the decisions are logged without them
+	once   *ticket // nil: the decisions get new ids
 }
 
 // decide is the scoring core: it scores encoded rows, finds the reasons, and
@@ -63,6 +64,9 @@ func (s *Server) decide(ctx context.Context, m *Model, rows bundle.Rows, inputs 
 		return nil, nil, err
 	}
 	now, key := s.opt.Now(), m.serving.key
+	if req.id == "" {
+		req.id = idOf(ctx)
+	}
 	ds := make([]decisions.Decision, rows.N)
 	for i := range ds {
 		// Reasons cost the most: a caller who left stops them.
@@ -70,7 +74,7 @@ func (s *Server) decide(ctx context.Context, m *Model, rows bundle.Rows, inputs 
 			return nil, nil, ctx.Err()
 		}
 		d := decisions.Decision{
-			ID: s.opt.Log.NewID(now), Time: now, Project: m.Project, Bundle: b.ID(), Model: m.Version, RequestID: req.id,
+			ID: s.newID(req, now, i), Time: now, Project: m.Project, Bundle: b.ID(), Model: m.Version, RequestID: req.id,
 			Inputs: inputs[i].raw, Checked: true, Margin: answers[i].Margin, Score: answers[i].Score, Decision: answers[i].Decision,
 		}
 		if !req.silent {

@@ -118,9 +118,7 @@ func (s *Server) refuseForm(err error) error {
 // failText answers with an error as KServe's protocols have it: {"error": text}.
 func (s *Server) failText(w http.ResponseWriter, r *http.Request, err error) {
 	e := s.refusal(r, err)
-	if e.Status == http.StatusServiceUnavailable {
-		w.Header().Set("Retry-After", "1")
-	}
+	e.sayWhen(w.Header())
 	message := e.Message
 	if e.Status >= 500 {
 		message += " (" + e.ID + ")"

@@ -82,11 +82,13 @@ func (s *Server) failMLflow(w http.ResponseWriter, r *http.Request, err error) {
 		io.WriteString(w, "This predictor only supports the following content types: Types: ['application/json', 'application/jsonlines', 'text/csv'].\n")
 		return
 	}
+	e.sayWhen(w.Header())
 	code, message := "BAD_REQUEST", e.Message
 	switch {
 	case e.Status == http.StatusServiceUnavailable:
 		code = "TEMPORARILY_UNAVAILABLE"
-		w.Header().Set("Retry-After", "1")
+	case e.Status == http.StatusTooManyRequests:
+		code = "REQUEST_LIMIT_EXCEEDED"
 	case e.Status >= 500:
 		code = "INTERNAL_ERROR"
 		message += " (" + e.ID + ")"

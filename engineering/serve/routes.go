@@ -3,7 +3,6 @@ package serve
 import (
 	"compress/gzip"
 	"compress/zlib"
-	"context"
 	"errors"
 	"io"
 	"mime"
@@ -30,25 +29,25 @@ func (s *Server) table() []route {
 	infer := door{fail: s.failText, takes: noForm, compressed: true}
 	lines := door{fail: s.failMLflow, takes: anyLines}
 	routes := []route{
-		{http.MethodPost, "/v1/score/{project}", s.post(scores, s.score), keys.Score},
+		{http.MethodPost, "/v1/score/{project}", s.post(scores, s.once(s.scored(s.score))), keys.Score},
 		{http.MethodPost, "/v1/outcomes/{project}", s.post(own, s.outcomes), keys.Operate},
 		{http.MethodGet, "/v1/decisions/{id}", s.get(own, s.decision), keys.Read},
-		{http.MethodPost, "/invocations", s.post(lines, s.invocations), keys.Score},
+		{http.MethodPost, "/invocations", s.post(lines, s.scored(s.invocations)), keys.Score},
 		{http.MethodGet, "/execution-parameters", s.get(own, s.executionParameters), ""},
-		{http.MethodPost, "/score", s.post(lines, s.invocations), keys.Score},
+		{http.MethodPost, "/score", s.post(lines, s.scored(s.invocations)), keys.Score},
 		{http.MethodGet, "/v1/models", s.get(kserve, s.kserveModels), keys.Score},
 		{http.MethodGet, "/v1/models/{model}", s.get(kserve, s.kserveModel), keys.Score},
-		{http.MethodPost, "/v1/models/{model}", s.post(kserve, s.kserveCall), keys.Score},
+		{http.MethodPost, "/v1/models/{model}", s.post(kserve, s.scored(s.kserveCall)), keys.Score},
 		{http.MethodGet, "/v2", s.get(infer, s.inferServer), ""},
 		{http.MethodGet, "/v2/health/live", live, ""},
 		{http.MethodGet, "/v2/health/ready", s.ready, ""},
 		{http.MethodPost, "/v2/repository/index", s.post(infer, s.inferIndex), keys.Score},
 		{http.MethodGet, "/v2/models/{model}", s.get(infer, s.inferModel), keys.Score},
 		{http.MethodGet, "/v2/models/{model}/ready", s.get(infer, s.inferReady), keys.Score},
-		{http.MethodPost, "/v2/models/{model}/infer", s.post(infer, s.infer), keys.Score},
+		{http.MethodPost, "/v2/models/{model}/infer", s.post(infer, s.scored(s.infer)), keys.Score},
 		{http.MethodGet, "/v2/models/{model}/versions/{version}", s.get(infer, s.inferModel), keys.Score},
 		{http.MethodGet, "/v2/models/{model}/versions/{version}/ready", s.get(infer, s.inferReady), keys.Score},
-		{http.MethodPost, "/v2/models/{model}/versions/{version}/infer", s.post(infer, s.infer), keys.Score},
+		{http.MethodPost, "/v2/models/{model}/versions/{version}/infer", s.post(infer, s.scored(s.infer)), keys.Score},
 		{http.MethodGet, "/ping", s.ping, ""},
 		{http.MethodGet, "/health", s.ping, ""},
 		{http.MethodGet, "/version", version, ""},
@@ -57,7 +56,7 @@ func (s *Server) table() []route {
 		{http.MethodGet, "/metrics", s.metrics.handler().ServeHTTP, keys.Read},
 	}
 	if s.opt.Predict != "" {
-		routes = append(routes, route{http.MethodPost, s.opt.Predict, s.post(kserve, s.vertexPredict), keys.Score})
+		routes = append(routes, route{http.MethodPost, s.opt.Predict, s.post(kserve, s.scored(s.vertexPredict)), keys.Score})
 	}
 	if s.opt.Health != "" {
 		routes = append(routes, route{http.MethodGet, s.opt.Health, s.ready, ""})
@@ -74,7 +73,7 @@ func (s *Server) mux() http.Handler {
 		if byPath[r.path] == nil {
 			byPath[r.path] = make(map[string]http.Handler)
 		}
-		byPath[r.path][r.method] = s.admit(r.scope, r.serve)
+		byPath[r.path][r.method] = s.admit(r.scope, r.path, r.serve)
 	}
 	for path, methods := range byPath {
 		mux.Handle(path, s.only(methods))
@@ -86,7 +85,7 @@ func (s *Server) mux() http.Handler {
 	mux.HandleFunc("/v2/", noRoute)
 	mux.HandleFunc("/health/", noRoute)
 	if s.opt.Pages != nil {
-		mux.Handle("/", s.only(map[string]http.Handler{http.MethodGet: s.admit(keys.Read, s.opt.Pages)}))
+		mux.Handle("/", s.only(map[string]http.Handler{http.MethodGet: s.admit(keys.Read, "/", s.opt.Pages)}))
 	} else {
 		mux.Handle("/{$}", s.only(map[string]http.Handler{http.MethodGet: http.HandlerFunc(alive)}))
 		mux.HandleFunc("/", noRoute)
@@ -140,12 +139,18 @@ func (s *Server) get(d door, h func(r *http.Request) (any, error)) http.HandlerF
 func (s *Server) post(d door, h func(r *http.Request, body []byte) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header()["Cache-Control"] = noStore
+		until, err := s.deadline(r.Header["X-Request-Timeout"])
+		if err != nil {
+			d.fail(w, r, err)
+			return
+		}
 		body, err := s.body(w, r, d)
 		if err != nil {
 			d.fail(w, r, err)
 			return
 		}
-		ctx, cancel := context.WithTimeout(r.Context(), s.opt.Limits.Work)
+		defer s.held.Give(int64(len(body)))
+		ctx, cancel := s.until(withID(r.Context(), requestID(r.Header["X-Request-Id"])), until)
 		defer cancel()
 		answer, err := h(r.WithContext(ctx), body)
 		if err != nil {
@@ -192,7 +197,8 @@ func noForm(kind string) error {
 	return nil
 }
 
-// body reads a request's body as the door takes it.
+// body reads a request's body as the door takes it. Who has it gives its length
+// back to s.held.
 func (s *Server) body(w http.ResponseWriter, r *http.Request, d door) ([]byte, error) {
 	kind := r.Header.Get("Content-Type")
 	if kind != "application/json" { // which needs no taking apart
@@ -210,6 +216,7 @@ func (s *Server) body(w http.ResponseWriter, r *http.Request, d door) ([]byte, e
 	}
 	if d.json {
 		if err := checkBody(b); err != nil {
+			s.held.Give(int64(len(b)))
 			return nil, err
 		}
 	}
@@ -226,7 +233,7 @@ func checkBody(b []byte) error {
 
 // bytes reads a request's body. What a compressed one unpacks to is bounded as
 // one that is not.
-func (s *Server) bytes(w http.ResponseWriter, r *http.Request, compressed bool) ([]byte, error) {
+func (s *Server) bytes(w http.ResponseWriter, r *http.Request, compressed bool) (_ []byte, err error) {
 	coding := strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding")))
 	packed := coding != "" && coding != "identity"
 	if packed && !(compressed && (coding == "gzip" || coding == "deflate")) {
@@ -248,11 +255,19 @@ func (s *Server) bytes(w http.ResponseWriter, r *http.Request, compressed bool) 
 		}
 		body = io.LimitReader(plain, most+1)
 	}
-	b, err := readAll(body, r.ContentLength)
+	counted := &counted{r: body, held: s.held}
+	b, err := readAll(counted, r.ContentLength)
+	defer func() {
+		if err != nil {
+			s.held.Give(counted.n)
+		}
+	}()
 	var big *http.MaxBytesError
 	switch {
 	case errors.As(err, &big) || int64(len(b)) > most:
 		return nil, tooLarge()
+	case errors.Is(err, errHeld):
+		return nil, s.fullMemory()
 	case err != nil && packed:
 		return nil, refuse(http.StatusBadRequest, "content_encoding", "the body is not what its Content-Encoding says, or could not be read to its end in time")
 	case err != nil:
@@ -314,6 +329,8 @@ func (s *Server) outer(next http.Handler) http.Handler {
 		start := time.Now()
 		w := &recorder{ResponseWriter: plain}
 		h := w.Header()
+		id := []string{requestID(r.Header["X-Request-Id"])}
+		h["X-Request-Id"], r.Header["X-Request-Id"] = id, id // what comes after takes it from there
 		h["X-Content-Type-Options"] = noSniff
 		h["Referrer-Policy"] = noReferrer
 		h["X-Frame-Options"] = deny

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tandem-ml/tandem/bundle"
 	"github.com/tandem-ml/tandem/engineering/decisions"

@@ -320,6 +320,7 @@ var (
 	deny       = []string{"DENY"}
 	sameSite   = []string{"same-origin"}
 	typeJSON   = []string{"application/json"}
+	lastOne    = []string{"close"}
 )
 
 // outer counts requests, sets the headers that every answer carries, and turns
@@ -335,6 +336,11 @@ func (s *Server) outer(next http.Handler) http.Handler {
 		h["Referrer-Policy"] = noReferrer
 		h["X-Frame-Options"] = deny
 		h["Cross-Origin-Resource-Policy"] = sameSite
+		if len(r.TransferEncoding) > 0 {
+			// Package net/http says nothing of a Content-Length beside it. Where something
+			// in front has believed that one, what follows is not what it seems.
+			h["Connection"] = lastOne
+		}
 		s.metrics.inFlight.Inc()
 		defer func() {
 			p := recover()

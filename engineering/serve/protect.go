@@ -2,9 +2,7 @@ package serve
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
-	"io"
 	"math/rand/v2"
 	"net/http"
 	"time"
@@ -59,23 +57,6 @@ func (s *Server) fullMemory() *refusal {
 
 var errHeld = errors.New("too many bytes are held")
 
-// counted takes from a budget what it reads, so that a caller who announces much
-// and sends nothing takes nothing.
-type counted struct {
-	r    io.Reader
-	held *limit.Budget
-	n    int64 // taken
-}
-
-func (c *counted) Read(b []byte) (int, error) {
-	n, err := c.r.Read(b)
-	if !c.held.Take(int64(n)) {
-		return 0, errHeld
-	}
-	c.n += int64(n)
-	return n, err
-}
-
 // deadline returns when a caller stops waiting, by the values of its
 // X-Request-Timeout header: a number and ms, s or m, as 250ms. Zero: it did not
 // say.
@@ -104,11 +85,12 @@ func requestID(values []string) string {
 	if len(values) == 1 && plainID(values[0]) {
 		return values[0]
 	}
-	var b [8]byte
-	for i, x := 0, rand.Uint64(); i < len(b); i, x = i+1, x>>8 { // a name, no secret
-		b[i] = byte(x)
+	const digits = "0123456789abcdef"
+	var b [16]byte
+	for i, x := 0, rand.Uint64(); i < len(b); i, x = i+1, x>>4 { // a name, no secret
+		b[i] = digits[x&15]
 	}
-	return hex.EncodeToString(b[:])
+	return string(b[:])
 }
 
 // plainID reports whether a text is 1 to 128 ASCII letters, digits and -_.:/+=@.

@@ -7,11 +7,13 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/tandem-ml/tandem/data"
 	"github.com/tandem-ml/tandem/engineering/keys"
+	"github.com/tandem-ml/tandem/engineering/limit"
 )
 
 // route is one path of this package's own.
@@ -255,11 +257,10 @@ func (s *Server) bytes(w http.ResponseWriter, r *http.Request, compressed bool) 
 		}
 		body = io.LimitReader(plain, most+1)
 	}
-	counted := &counted{r: body, held: s.held}
-	b, err := readAll(counted, r.ContentLength)
+	b, err := readAll(body, r.ContentLength, s.held)
 	defer func() {
 		if err != nil {
-			s.held.Give(counted.n)
+			s.held.Give(int64(len(b)))
 		}
 	}()
 	var big *http.MaxBytesError
@@ -276,15 +277,19 @@ func (s *Server) bytes(w http.ResponseWriter, r *http.Request, compressed bool) 
 	return b, nil
 }
 
-// readAll is io.ReadAll for a body of a declared length. What is declared is
-// believed up to a bound, so that a caller who sends nothing costs little.
-func readAll(r io.Reader, length int64) ([]byte, error) {
-	if length < 0 || length > 64<<10 {
-		return io.ReadAll(r)
+// readAll is io.ReadAll for a body of a declared length, -1: unknown. What is
+// declared is believed up to a bound, so that a caller who sends nothing costs
+// little. What is read is taken from held, also what comes with an error.
+func readAll(r io.Reader, length int64, held *limit.Budget) ([]byte, error) {
+	if length < 0 {
+		length = 512
 	}
-	b := make([]byte, 0, length+1) // one more, in which the end is found
+	b := make([]byte, 0, min(length, 4<<10)+1) // one more, in which the end is found
 	for {
 		n, err := r.Read(b[len(b):cap(b)])
+		if !held.Take(int64(n)) {
+			return b, errHeld
+		}
 		b = b[:len(b)+n]
 		switch {
 		case err == io.EOF:
@@ -292,8 +297,7 @@ func readAll(r io.Reader, length int64) ([]byte, error) {
 		case err != nil:
 			return b, err
 		case len(b) == cap(b):
-			rest, err := io.ReadAll(r)
-			return append(b, rest...), err
+			b = slices.Grow(b, int(max(1, min(length+1-int64(len(b)), int64(len(b))))))
 		}
 	}
 }

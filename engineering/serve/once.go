@@ -30,19 +30,26 @@ const (
 	answerAge   = 24 * time.Hour
 )
 
-// ticket stands for one Idempotency-Key of one caller and project.
-type ticket struct{ seed once.Hash }
+// ticket stands for one Idempotency-Key of one caller and project. A crash can
+// leave the first decisions of a request in the log without the others: it was
+// not answered, and is decided anew as the next try.
+type ticket struct {
+	seed once.Hash
+	try  int
+}
+
+const mostTries = 8
 
 type ticketKey struct{}
 
 // newTicket makes a ticket; caller is "" without keys.
 func newTicket(caller, project, key string) *ticket {
-	return &ticket{sha256.Sum256(fmt.Appendf(nil, "tandem idempotency 1\x00%q%q%q", caller, project, key))}
+	return &ticket{seed: sha256.Sum256(fmt.Appendf(nil, "tandem idempotency 1\x00%q%q%q", caller, project, key))}
 }
 
 // id returns the id of the decision about a row: a UUID of version 8.
 func (t *ticket) id(row int) string {
-	u := sha256.Sum256(fmt.Appendf(t.seed[:], "%d", row))
+	u := sha256.Sum256(fmt.Appendf(t.seed[:], "%d,%d", t.try, row))
 	u[6], u[8] = u[6]&0x0f|0x80, u[8]&0x3f|0x80
 	h := hex.EncodeToString(u[:16])
 	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
@@ -92,11 +99,13 @@ func (s *Server) once(h func(*http.Request, []byte) (any, error)) func(*http.Req
 		caller, _ := r.Context().Value(callerKey{}).(string)
 		t := newTicket(caller, r.PathValue("project"), key)
 		answer, again, err := s.answers.Do(r.Context(), t.seed, sha256.Sum256(body), time.Now(), func() (written, int, error) {
-			a, err := s.earlier(t, body)
+			a, err := s.earlier(r.Context(), t, body)
 			if a == nil && err == nil {
 				var answer any
 				answer, err = h(r.WithContext(context.WithValue(r.Context(), ticketKey{}, t)), body)
-				a, _ = answer.(*scoreAnswer)
+				if a, _ = answer.(*scoreAnswer); errors.Is(err, decisions.ErrExists) { // a request that was given up was logged after all
+					a, err = s.earlier(r.Context(), t, body)
+				}
 			}
 			if err != nil {
 				return written{}, 0, err
@@ -117,36 +126,52 @@ func (s *Server) once(h func(*http.Request, []byte) (any, error)) func(*http.Req
 
 var errOtherBody = refuse(http.StatusUnprocessableEntity, "idempotency_key", "this Idempotency-Key was sent before with another body; a new request needs a new one")
 
-// earlier returns the answer of decisions that the log has under a ticket, nil
-// if there are none.
-func (s *Server) earlier(t *ticket, body []byte) (*scoreAnswer, error) {
+// earlier returns the answer of decisions that the log has under a ticket. Nil:
+// there are none under its next try.
+func (s *Server) earlier(ctx context.Context, t *ticket, body []byte) (*scoreAnswer, error) {
 	if _, none := s.opt.Log.(noLog); none {
 		return nil, nil
 	}
-	d, err := s.logged(t, 0)
-	if d == nil {
+	if err := s.enter(ctx); err != nil { // to read many decisions is work, too
 		return nil, err
 	}
-	if err := checkBody(body); err != nil {
-		return nil, err
+	defer s.gate.Leave()
+	for t.try = 0; t.try < mostTries; t.try++ {
+		first, err := s.logged(t, 0)
+		if first == nil {
+			return nil, err
+		}
+		if err := checkBody(body); err != nil {
+			return nil, err
+		}
+		req, err := decodeScore(body, s.opt.Limits.Rows)
+		if err != nil {
+			return nil, err
+		}
+		if a, err := s.answerOf(t, first, req); a != nil || err != nil {
+			return a, err
+		}
 	}
-	req, err := decodeScore(body, s.opt.Limits.Rows)
-	if err != nil {
-		return nil, err
-	}
-	b, err := s.bundleOf(*d)
+	return nil, errOtherBody
+}
+
+// answerOf puts the answer of a request together from its decisions, of which
+// first is the first. Nil: there are not as many as rows.
+func (s *Server) answerOf(t *ticket, first *decisions.Decision, req *scoreRequest) (*scoreAnswer, error) {
+	b, err := s.bundleOf(*first)
 	if err != nil {
 		e := refuse(http.StatusConflict, "no_bundle", "this request was decided before by a bundle that is not at hand, so its answer cannot be given again")
 		e.cause = err
 		return nil, e
 	}
-	out := &scoreAnswer{Model: d.Model, Bundle: d.Bundle, again: true}
+	out := &scoreAnswer{Model: first.Model, Bundle: first.Bundle, again: true}
 	row := make([]float64, b.Layout().Cols())
 	for i, raw := range req.rows {
-		if d, err = s.logged(t, i); err != nil {
+		d, err := s.logged(t, i)
+		if d == nil {
 			return nil, err
 		}
-		if d == nil || !sameJSON(d.Inputs, raw) || req.id != "" && req.id != d.RequestID || req.silent && len(d.Reasons) > 0 {
+		if !sameJSON(d.Inputs, raw) || req.id != "" && req.id != d.RequestID || req.silent && len(d.Reasons) > 0 {
 			return nil, errOtherBody
 		}
 		res := result{ID: d.ID, Score: d.Score, Decision: d.Decision, Reasons: d.Reasons}
@@ -161,7 +186,7 @@ func (s *Server) earlier(t *ticket, body []byte) (*scoreAnswer, error) {
 		}
 		out.Results = append(out.Results, res)
 	}
-	if d, err = s.logged(t, len(req.rows)); err != nil {
+	if d, err := s.logged(t, len(req.rows)); err != nil {
 		return nil, err
 	} else if d != nil {
 		return nil, errOtherBody

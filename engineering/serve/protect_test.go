@@ -402,6 +402,7 @@ func TestIdempotency(t *testing.T) {
 	if first.header.Get("Idempotent-Replayed") != "" {
 		t.Error("the first answer is said to be an earlier one")
 	}
+	longer := `{"rows":[` + applicant + `,{"Income":200,"Records":"no"},` + applicant + `],"request_id":"r-1"}`
 	check := func(name string, h http.Handler) {
 		t.Helper()
 		if a := send(h, "k", body); a.status != 200 || a.body != first.body || a.header.Get("Idempotent-Replayed") != "true" {
@@ -410,7 +411,6 @@ func TestIdempotency(t *testing.T) {
 		for _, other := range []string{
 			`{"rows":[` + applicant + `]}`,
 			`{"rows":[` + applicant + `,{"Income":201,"Records":"no"}],"request_id":"r-1"}`,
-			`{"rows":[` + applicant + `,{"Income":200,"Records":"no"},` + applicant + `],"request_id":"r-1"}`,
 			strings.Replace(body, "r-1", "r-2", 1),
 		} {
 			if e := read[failure](t, send(h, "k", other), 422).Error; e.Code != "idempotency_key" {
@@ -422,6 +422,9 @@ func TestIdempotency(t *testing.T) {
 		}
 	}
 	check("in one process", h)
+	if a := send(h, "k", longer); a.status != 422 {
+		t.Errorf("more rows: %d %s", a.status, a.body)
+	}
 	for _, bad := range []string{"", strings.Repeat("k", 256), "a\tb", "\x00"} {
 		if e := read[failure](t, send(h, bad, body), 400).Error; e.Code != "idempotency_key" {
 			t.Errorf("%q: %+v", bad, e)
@@ -468,6 +471,77 @@ func TestIdempotency(t *testing.T) {
 	if e := read[failure](t, send(h, "k", body), 410).Error; e.Code != "erased" {
 		t.Errorf("%+v", e)
 	}
+}
+
+// tornLog keeps the first decision of a request and fails, as a crash may.
+type tornLog struct {
+	serve.Log
+	whole bool
+}
+
+func (l *tornLog) Append(ctx context.Context, ds ...decisions.Decision) error {
+	if !l.whole {
+		l.whole = true
+		return errors.Join(l.Log.Append(ctx, ds[0]), errors.New("the process was killed"))
+	}
+	return l.Log.Append(ctx, ds...)
+}
+
+// A request of which a crash has left a part is decided when it comes again; one
+// that was logged although its caller was told of a failure is found.
+func TestIdempotencyAfterFailures(t *testing.T) {
+	t.Parallel()
+	body := `{"rows":[` + applicant + `,{"Income":200,"Records":"no"}]}`
+	for name, failing := range map[string]func(serve.Log) serve.Log{
+		"torn": func(l serve.Log) serve.Log { return &tornLog{Log: l} },
+		"late": func(l serve.Log) serve.Log { return &lateLog{Log: l} },
+	} {
+		log := openLog(t)
+		h := newServer(t, serve.Options{Log: failing(log)}).Handler()
+		if a := ask(t, h, "POST", "/v1/score/credit", body, "Idempotency-Key", "k"); a.status != 503 {
+			t.Errorf("%s: %d %s", name, a.status, a.body)
+		}
+		a := ask(t, h, "POST", "/v1/score/credit", body, "Idempotency-Key", "k")
+		if got := read[scored](t, a, 200); len(got.Results) != 2 {
+			t.Errorf("%s: %s", name, a.body)
+		}
+		if again := ask(t, h, "POST", "/v1/score/credit", body, "Idempotency-Key", "k"); again.body != a.body {
+			t.Errorf("%s: %s, then %s", name, a.body, again.body)
+		}
+		// And with nothing in memory.
+		if again := ask(t, newServer(t, serve.Options{Log: log}).Handler(), "POST", "/v1/score/credit", body, "Idempotency-Key", "k"); again.body != a.body {
+			t.Errorf("%s: %s, then from the log %s", name, a.body, again.body)
+		}
+		want := int64(2)
+		if name == "torn" {
+			want = 3 // with the one that nobody was told of
+		}
+		if n := log.Counts("credit").Decisions; n != want {
+			t.Errorf("%s: %d decisions, want %d", name, n, want)
+		}
+	}
+}
+
+// lateLog keeps decisions only when they come a second time: before it looks for
+// them, they are not there.
+type lateLog struct {
+	serve.Log
+	late []decisions.Decision
+	done bool
+}
+
+func (l *lateLog) Append(ctx context.Context, ds ...decisions.Decision) error {
+	if l.late == nil {
+		l.late = ds
+		return errors.New("given up")
+	}
+	if !l.done {
+		l.done = true
+		if err := l.Log.Append(ctx, l.late...); err != nil {
+			return err
+		}
+	}
+	return l.Log.Append(ctx, ds...)
 }
 
 // The answer to one caller's key is not given to another, and a server without a

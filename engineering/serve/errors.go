@@ -101,8 +101,8 @@ func clip(name string) string {
 
 // refusal returns err as it is shown and notes it in the log under the same
 // id, with its cause if the fault is ours.
-func (s *Server) refusal(r *http.Request, err error) *refusal {
-	return s.refusalOf(routeName(r.Pattern), requestID(r.Header["X-Request-Id"]), err)
+func (s *Server) refusal(w http.ResponseWriter, r *http.Request, err error) *refusal {
+	return s.refusalOf(routeName(r.Pattern), nameOf(w, r), err)
 }
 
 func (s *Server) refusalOf(route, id string, err error) *refusal {
@@ -134,7 +134,7 @@ func (s *Server) refusalOf(route, id string, err error) *refusal {
 
 // fail answers with an error.
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
-	e := s.refusal(r, err)
+	e := s.refusal(w, r, err)
 	e.sayWhen(w.Header())
 	writeJSON(w, e.Status, map[string]any{"error": e})
 }

@@ -117,7 +117,7 @@ func (s *Server) refuseForm(err error) error {
 
 // failText answers with an error as KServe's protocols have it: {"error": text}.
 func (s *Server) failText(w http.ResponseWriter, r *http.Request, err error) {
-	e := s.refusal(r, err)
+	e := s.refusal(w, r, err)
 	e.sayWhen(w.Header())
 	message := e.Message
 	if e.Status >= 500 {

@@ -75,7 +75,7 @@ func missingInputs(err error) error {
 // failMLflow answers with an error in the form that MLflow's clients read:
 // text for a type of body that is not taken, else error_code and message.
 func (s *Server) failMLflow(w http.ResponseWriter, r *http.Request, err error) {
-	e := s.refusal(r, err)
+	e := s.refusal(w, r, err)
 	if e.Code == "content_type" {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		w.WriteHeader(e.Status)

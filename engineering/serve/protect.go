@@ -73,10 +73,13 @@ func (s *Server) deadline(values []string) (time.Time, error) {
 
 // until bounds work by what a caller waits and by what the server allows.
 func (s *Server) until(ctx context.Context, t time.Time) (context.Context, context.CancelFunc) {
-	if t.IsZero() {
-		return context.WithTimeout(ctx, s.opt.Limits.Work)
+	if !t.IsZero() {
+		return context.WithDeadline(ctx, t)
 	}
-	return context.WithDeadline(ctx, t)
+	if _, bounded := ctx.Deadline(); bounded { // by the server that took the request
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, s.opt.Limits.Work)
 }
 
 // requestID returns the name of a request: the value of its X-Request-Id header
@@ -91,6 +94,15 @@ func requestID(values []string) string {
 		b[i] = digits[x&15]
 	}
 	return string(b[:])
+}
+
+// nameOf returns the name of a request, which stands in the header of its answer
+// from the beginning.
+func nameOf(w http.ResponseWriter, r *http.Request) string {
+	if id := w.Header()["X-Request-Id"]; len(id) == 1 {
+		return id[0]
+	}
+	return requestID(r.Header["X-Request-Id"])
 }
 
 // plainID reports whether a text is 1 to 128 ASCII letters, digits and -_.:/+=@.

@@ -152,7 +152,7 @@ func (s *Server) post(d door, h func(r *http.Request, body []byte) (any, error))
 			return
 		}
 		defer s.held.Give(int64(len(body)))
-		ctx, cancel := s.until(withID(r.Context(), requestID(r.Header["X-Request-Id"])), until)
+		ctx, cancel := s.until(withID(r.Context(), nameOf(w, r)), until)
 		defer cancel()
 		answer, err := h(r.WithContext(ctx), body)
 		if err != nil {
@@ -334,8 +334,7 @@ func (s *Server) outer(next http.Handler) http.Handler {
 		start := time.Now()
 		w := &recorder{ResponseWriter: plain}
 		h := w.Header()
-		id := []string{requestID(r.Header["X-Request-Id"])}
-		h["X-Request-Id"], r.Header["X-Request-Id"] = id, id // what comes after takes it from there
+		h["X-Request-Id"] = []string{requestID(r.Header["X-Request-Id"])}
 		h["X-Content-Type-Options"] = noSniff
 		h["Referrer-Policy"] = noReferrer
 		h["X-Frame-Options"] = deny
@@ -359,7 +358,7 @@ func (s *Server) outer(next http.Handler) http.Handler {
 				panic(p)
 			case p != nil && begun:
 				// Half an answer is out: cut the connection, so that nobody takes it for whole.
-				s.refusal(r, &panicked{p, stack()})
+				s.refusal(w, r, &panicked{p, stack()})
 				panic(http.ErrAbortHandler)
 			}
 		}()

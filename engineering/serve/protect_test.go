@@ -162,7 +162,7 @@ func TestDeadlines(t *testing.T) {
 	}
 	// A client that leaves is dropped, too.
 	ctx, leave := context.WithCancel(t.Context())
-	r, err := http.NewRequestWithContext(ctx, "POST", url+"/v1/score/credit", strings.NewReader(`{"rows":[`+applicant+`]}`))
+	r, err := http.NewRequestWithContext(ctx, "POST", url+"/v1/score/credit", io.MultiReader(strings.NewReader(`{"rows":[`+applicant+`]}`))) // of unknown length: chunked
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -42,9 +42,10 @@ const mostTries = 8
 
 type ticketKey struct{}
 
-// newTicket makes a ticket; caller is "" without keys.
-func newTicket(caller, project, key string) *ticket {
-	return &ticket{seed: sha256.Sum256(fmt.Appendf(nil, "tandem idempotency 1\x00%q%q%q", caller, project, key))}
+// newTicket makes a ticket; caller is "" without keys, version "" where the route
+// names none.
+func newTicket(caller, project, version, key string) *ticket {
+	return &ticket{seed: sha256.Sum256(fmt.Appendf(nil, "tandem idempotency 1\x00%q%q%q%q", caller, project, version, key))}
 }
 
 // id returns the id of the decision about a row: a UUID of version 8.
@@ -97,7 +98,7 @@ func (s *Server) once(h func(*http.Request, []byte) (any, error)) func(*http.Req
 			return nil, refuse(http.StatusBadRequest, "idempotency_key", "Idempotency-Key must be 1 to 255 printable characters, once")
 		}
 		caller, _ := r.Context().Value(callerKey{}).(string)
-		t := newTicket(caller, r.PathValue("project"), key)
+		t := newTicket(caller, r.PathValue("project"), r.PathValue("version"), key)
 		answer, again, err := s.answers.Do(r.Context(), t.seed, sha256.Sum256(body), time.Now(), func() (written, int, error) {
 			a, err := s.earlier(r.Context(), t, body)
 			if a == nil && err == nil {

@@ -65,7 +65,7 @@ func Up(ctx context.Context, dir string, opt UpOptions) (err error) {
 	if opt.Access.Keys == "" && hasKeys(KeysDir(dir)) {
 		opt.Access.Keys = KeysDir(dir)
 	}
-	var access serve.Options
+	access := serve.Options{Logger: opt.Logger}
 	if err := opt.Access.Apply(&access); err != nil {
 		return err
 	}

@@ -9,8 +9,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -24,16 +26,24 @@ const usage = `tandem-scorer serves bundles over HTTP, and does nothing else.
   tandem-scorer --bundle FILE [--bundle FILE...] [--address HOST:PORT]
                 [--grpc-address HOST:PORT] [--shadow FILE] [--canary FILE=PERCENT]
                 [--keys FOLDER] [--tls-cert FILE --tls-key FILE]
+                [--oidc-issuer URL --oidc-audience NAME [--oidc-roles-claim NAME]]
+                [--max-concurrent N] [--max-queue N] [--rate 100/s [--burst N]]
 
 A bundle is a file NAME.tandem, or a folder of such files, each served as the
 model NAME. The address is 127.0.0.1:8080 if nothing else is said. Other
-machines can reach it with --keys only, a folder of API keys made by tandem keys
-create; --tls-cert and --tls-key are PEM files that are read again when they
-change. What flags do not say, the environment variables TANDEM_BUNDLE (files
-and folders, separated by spaces), TANDEM_ADDRESS, TANDEM_GRPC_ADDRESS, TANDEM_SHADOW,
-TANDEM_CANARY, TANDEM_KEYS, TANDEM_TLS_CERT and TANDEM_TLS_KEY do. Beside a single
-bundle, another one may score what is answered without being answered itself
-(--shadow), or answer a share of the requests (--canary).
+machines can reach it with --keys, a folder of API keys made by tandem keys
+create, or with --oidc-issuer, whose bearer tokens it takes, only; --tls-cert and
+--tls-key are PEM files that are read again when they change. What flags do not
+say, the environment variables TANDEM_BUNDLE (files and folders, separated by
+spaces), TANDEM_ADDRESS, TANDEM_GRPC_ADDRESS, TANDEM_SHADOW, TANDEM_CANARY, TANDEM_KEYS,
+TANDEM_TLS_CERT and so on do. Beside a single bundle, another one may score what is
+answered without being answered itself (--shadow), or answer a share of the
+requests (--canary).
+
+--max-concurrent requests are scored at once (16 for each processor) and
+--max-queue wait (512 for each, -1: none); --rate is how often one caller may ask:
+a key without a rate of its own, or without keys an address. Who is refused is
+told when to come again.
 
 In a container of Vertex AI, SageMaker or Azure Machine Learning, known by
 their environment variables or by the argument serve and a folder
@@ -67,6 +77,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.StringVar(&alone.Access.Keys, "keys", os.Getenv("TANDEM_KEYS"), "folder of API keys")
 	flags.StringVar(&alone.Access.TLSCert, "tls-cert", os.Getenv("TANDEM_TLS_CERT"), "PEM file of the TLS certificate")
 	flags.StringVar(&alone.Access.TLSKey, "tls-key", os.Getenv("TANDEM_TLS_KEY"), "PEM file of its private key")
+	flags.IntVar(&alone.Access.Running, "max-concurrent", number(os.Getenv("TANDEM_MAX_CONCURRENT")), "requests scored at once")
+	flags.IntVar(&alone.Access.Waiting, "max-queue", number(os.Getenv("TANDEM_MAX_QUEUE")), "requests that wait for it")
+	flags.StringVar(&alone.Access.Rate, "rate", os.Getenv("TANDEM_RATE"), "how often a caller may ask")
+	flags.IntVar(&alone.Access.Burst, "burst", number(os.Getenv("TANDEM_BURST")), "how many at once")
+	flags.StringVar(&alone.Access.Tokens.Issuer, "oidc-issuer", os.Getenv("TANDEM_OIDC_ISSUER"), "issuer of tokens")
+	flags.StringVar(&alone.Access.Tokens.Audience, "oidc-audience", os.Getenv("TANDEM_OIDC_AUDIENCE"), "audience of tokens")
+	flags.StringVar(&alone.Access.Tokens.Roles, "oidc-roles-claim", os.Getenv("TANDEM_OIDC_ROLES_CLAIM"), "claim with the roles")
 	version := flags.Bool("version", false, "print the version")
 	if len(args) > 0 && args[0] == "serve" { // how SageMaker calls an image
 		alone.Called, args = true, args[1:]
@@ -79,11 +96,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return fail(stderr, data.WithHint(fmt.Errorf("unexpected argument %q", flags.Arg(0)), "bundles are named with --bundle; tandem-scorer --help says more"), 2)
 	case err != nil:
 		return fail(stderr, data.WithHint(err, "tandem-scorer --help says more"), 2)
-	case (alone.Access.TLSCert == "") != (alone.Access.TLSKey == ""):
-		return fail(stderr, errors.New("--tls-cert and --tls-key go together"), 2)
 	case *version:
 		fmt.Fprintln(stdout, "tandem-scorer", tandem.Version)
 		return 0
+	}
+	if err := alone.Access.Check(); err != nil {
+		return fail(stderr, err, 2)
 	}
 	if len(alone.Bundles) == 0 {
 		alone.Bundles = strings.Fields(os.Getenv("TANDEM_BUNDLE"))
@@ -98,6 +116,19 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return fail(stderr, err, 2)
 	}
 	return fail(stderr, err, 1)
+}
+
+// number reads a number from the environment. What is none is as wrong as can be,
+// so that it is not taken for a default.
+func number(text string) int {
+	if text == "" {
+		return 0
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		return math.MinInt
+	}
+	return n
 }
 
 // fail prints an error with its cure.

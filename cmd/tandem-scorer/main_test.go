@@ -97,11 +97,20 @@ func TestScorerRefuses(t *testing.T) {
 		{[]string{"--bundle", corpus, "--address", "0.0.0.0:0"}, 2, "127.0.0.1"},
 		{[]string{"--bundle", corpus, "--keys", t.TempDir()}, 1, "there is no key in"},
 		{[]string{"--bundle", corpus, "--tls-cert", "x"}, 2, "go together"},
+		{[]string{"--bundle", corpus, "--rate", "fast"}, 2, "--rate"},
+		{[]string{"--bundle", corpus, "--max-queue", "-2"}, 2, "--max-queue"},
+		{[]string{"--bundle", corpus, "--max-concurrent", "many"}, 2, "max-concurrent"},
+		{[]string{"--bundle", corpus, "--oidc-issuer", "http://login.example.com", "--oidc-audience", "a"}, 2, "https://"},
 	} {
 		var said output
 		if code := run(t.Context(), tt.args, io.Discard, &said); code != tt.code || !strings.Contains(said.String(), tt.says) {
 			t.Errorf("%v: exit code %d: %s", tt.args, code, said.String())
 		}
+	}
+	t.Setenv("TANDEM_MAX_CONCURRENT", "many")
+	var said output
+	if code := run(t.Context(), []string{"--bundle", corpus, "--address", "127.0.0.1:0"}, io.Discard, &said); code != 2 || !strings.Contains(said.String(), "--max-concurrent is a number") {
+		t.Errorf("a number in words: exit code %d: %s", code, said.String())
 	}
 	var out bytes.Buffer
 	if code := run(t.Context(), []string{"--help"}, &out, io.Discard); code != 0 || !strings.Contains(out.String(), "TANDEM_BUNDLE") {

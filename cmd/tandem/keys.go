@@ -10,6 +10,7 @@ import (
 
 	"github.com/tandem-ml/tandem/data"
 	"github.com/tandem-ml/tandem/engineering/keys"
+	"github.com/tandem-ml/tandem/engineering/limit"
 	"github.com/tandem-ml/tandem/engineering/serve"
 	"github.com/tandem-ml/tandem/workflow"
 )
@@ -19,9 +20,16 @@ func accessFlags(c *cobra.Command, a *serve.Access) {
 	c.Flags().StringVar(&a.Keys, "keys", "", "folder of API keys, made by tandem keys create; with keys, addresses beyond this machine are allowed")
 	c.Flags().StringVar(&a.TLSCert, "tls-cert", "", "PEM file of the TLS certificate; read again when it changes")
 	c.Flags().StringVar(&a.TLSKey, "tls-key", "", "PEM file of its private key")
+	c.Flags().IntVar(&a.Running, "max-concurrent", 0, "how many requests are scored at once (0: 16 for each processor)")
+	c.Flags().IntVar(&a.Waiting, "max-queue", 0, "how many more may wait for it (0: 512 for each processor, -1: none); others are told when to come again")
+	c.Flags().StringVar(&a.Rate, "rate", "", "how often a caller may ask, such as 100/s or 600/m: a key without a rate of its own, or without keys an address (default: no limit)")
+	c.Flags().IntVar(&a.Burst, "burst", 0, "how many of them at once (0: a second's worth)")
+	c.Flags().StringVar(&a.Tokens.Issuer, "oidc-issuer", "", "URL of the OpenID Connect issuer whose bearer tokens are taken, beside keys")
+	c.Flags().StringVar(&a.Tokens.Audience, "oidc-audience", "", "the audience that tokens must be for")
+	c.Flags().StringVar(&a.Tokens.Roles, "oidc-roles-claim", "", "the claim with a token's roles, such as realm_access.roles (default: roles)")
 	c.PreRunE = func(*cobra.Command, []string) error {
-		if (a.TLSCert == "") != (a.TLSKey == "") {
-			return workflow.Usagef("--tls-cert and --tls-key go together")
+		if err := a.Check(); err != nil {
+			return &workflow.UsageError{Err: err}
 		}
 		return nil
 	}
@@ -46,6 +54,8 @@ folder of their own. Revoked and new keys are in force within seconds.`,
 		return workflow.KeysDir(project)
 	}
 	var scopes []string
+	var rate string
+	var burst int
 	expires := "365d"
 	create := &cobra.Command{Use: "create NAME", Args: usage(cobra.ExactArgs(1)), Short: "Make a key and print it, once",
 		Long: `Create makes a key and prints it. It cannot be printed again: only a hash is kept.
@@ -61,7 +71,11 @@ operate (outcomes), approve (promotions).`,
 			for _, name := range scopes {
 				list = append(list, keys.Scope(name))
 			}
-			text, k, err := keys.Create(in(), args[0], list, lifetime, time.Now())
+			limited, err := limit.ParseRate(rate, burst)
+			if err != nil {
+				return &workflow.UsageError{Err: err}
+			}
+			text, k, err := keys.CreateLimited(in(), args[0], list, lifetime, limited, time.Now())
 			if err != nil {
 				return err
 			}
@@ -71,12 +85,14 @@ operate (outcomes), approve (promotions).`,
 					Of  keys.Key `json:"of"`
 				}{text, k})
 			}
-			s.talk().Line("key %s for %s: %s, %s. It is not shown again.", k.ID, k.Name, scopesOf(k), expiryOf(k))
+			s.talk().Line("key %s for %s: %s, %s%s. It is not shown again.", k.ID, k.Name, scopesOf(k), expiryOf(k), rateOf(k))
 			s.say("%s", text)
 			return nil
 		}}
 	create.Flags().StringSliceVar(&scopes, "scope", []string{"score"}, "what it is good for: score, read, operate, approve")
 	create.Flags().StringVar(&expires, "expires", expires, "after how long: 90d, 12h, never")
+	create.Flags().StringVar(&rate, "rate", "", "how often it may be used, such as 100/s or 600/m (default: as the server says)")
+	create.Flags().IntVar(&burst, "burst", 0, "how many times at once (0: a second's worth)")
 	list := &cobra.Command{Use: "list", Args: usage(cobra.NoArgs), Short: "List the keys",
 		RunE: func(*cobra.Command, []string) error {
 			all, err := keys.List(in())
@@ -87,7 +103,7 @@ operate (outcomes), approve (promotions).`,
 				return both(s.print(all), err)
 			}
 			for _, k := range all {
-				s.say("%s  %-20s %-28s made %s, %s", k.ID, k.Name, scopesOf(k), k.Created.Format(time.DateOnly), expiryOf(k))
+				s.say("%s  %-20s %-28s made %s, %s%s", k.ID, k.Name, scopesOf(k), k.Created.Format(time.DateOnly), expiryOf(k), rateOf(k))
 			}
 			return err
 		}}
@@ -109,6 +125,13 @@ func scopesOf(k keys.Key) string {
 		names = append(names, string(s))
 	}
 	return strings.Join(names, ",")
+}
+
+func rateOf(k keys.Key) string {
+	if !k.Rate.Limited() {
+		return ""
+	}
+	return ", " + k.Rate.String()
 }
 
 func expiryOf(k keys.Key) string {

@@ -41,9 +41,14 @@ func (g *ids) make(t time.Time) id {
 	return u
 }
 
-// age returns the beginning of an id, which for those that are made later is
-// larger, but for clocks that are set back.
-func (u id) age() uint64 { return binary.BigEndian.Uint64(u[:8]) }
+// age returns the beginning of an id that NewID made, which for those that are made
+// later is larger, but for clocks that are set back; 0 of any other id.
+func (u id) age() uint64 {
+	if u[6]>>4 != 7 {
+		return 0
+	}
+	return binary.BigEndian.Uint64(u[:8])
+}
 
 // String returns the usual text of a UUID.
 func (u id) String() string {

@@ -32,6 +32,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/tandem-ml/tandem/data"
+	"github.com/tandem-ml/tandem/engineering/limit"
 )
 
 // Scope is what a key is good for.
@@ -55,6 +56,7 @@ type Key struct {
 	Created time.Time  `json:"created"`
 	Expires *time.Time `json:"expires,omitempty"` // nil: never
 	Hash    string     `json:"sha256"`            // of the secret, in hex
+	Rate    limit.Rate `json:"rate,omitzero"`     // how often it may be used; zero: as the server says
 }
 
 // Has reports whether a key is good for a scope.
@@ -64,6 +66,9 @@ func (k *Key) Has(s Scope) bool { return slices.Contains(k.Scopes, s) }
 var (
 	ErrUnknown = errors.New("the key is not known here")
 	ErrExpired = errors.New("the key has expired")
+
+	// ErrUnavailable says that nobody can tell now whether a key is good.
+	ErrUnavailable = errors.New("keys cannot be checked now")
 )
 
 const prefix = "tandem_"
@@ -83,6 +88,11 @@ var idForm = regexp.MustCompile(`^[0-9a-f]{16}$`)
 // Errors: a name that is empty, longer than 100 characters or not printable; no
 // scope, or an unknown one; a negative lifetime; those of the file system.
 func Create(dir, name string, scopes []Scope, lifetime time.Duration, now time.Time) (text string, k Key, err error) {
+	return CreateLimited(dir, name, scopes, lifetime, limit.Rate{}, now)
+}
+
+// CreateLimited is [Create] of a key that may be used that often only.
+func CreateLimited(dir, name string, scopes []Scope, lifetime time.Duration, rate limit.Rate, now time.Time) (text string, k Key, err error) {
 	if name == "" || utf8.RuneCountInString(name) > 100 || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return "", k, errors.New("the name of a key has 1 to 100 printable characters")
 	}
@@ -97,8 +107,11 @@ func Create(dir, name string, scopes []Scope, lifetime time.Duration, now time.T
 	if lifetime < 0 {
 		return "", k, errors.New("a key cannot have expired before it is made")
 	}
+	if !rate.Valid() {
+		return "", k, errors.New("the rate of a key is from one a day to a million a second")
+	}
 	id, secret := random(8), random(32)
-	k = Key{ID: id, Name: name, Scopes: scopes, Created: now.UTC().Truncate(time.Second), Hash: hash(secret)}
+	k = Key{ID: id, Name: name, Scopes: scopes, Created: now.UTC().Truncate(time.Second), Hash: hash(secret), Rate: rate}
 	if lifetime > 0 {
 		end := k.Created.Add(lifetime)
 		k.Expires = &end
@@ -183,8 +196,8 @@ func readKey(path, id string) (Key, error) {
 	if err == nil {
 		err = json.Unmarshal(b, &k)
 	}
-	if err == nil && (k.ID != id || !idForm.MatchString(id) || len(k.Hash) != 2*sha256.Size) {
-		err = errors.New("id or hash are not those of a key")
+	if err == nil && (k.ID != id || !idForm.MatchString(id) || len(k.Hash) != 2*sha256.Size || !k.Rate.Valid()) {
+		err = errors.New("id, hash or rate are not those of a key")
 	}
 	if err != nil {
 		return k, data.WithHint(fmt.Errorf("%s is not a key: %w", path, err), "take the file away, and make a new key with tandem keys create")

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tandem-ml/tandem/engineering/keys"
+	"github.com/tandem-ml/tandem/engineering/limit"
 )
 
 var noon = time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
@@ -140,5 +141,37 @@ func TestRefusals(t *testing.T) {
 	}
 	if _, err := keys.Open(dir); err == nil || !strings.Contains(err.Error(), "is not a key") {
 		t.Errorf("a file that is no key: %v", err)
+	}
+}
+
+func TestRateOfAKey(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	rate := limit.Rate{PerSecond: 100, Burst: 200}
+	text, k, err := keys.CreateLimited(dir, "web", []keys.Scope{keys.Score}, 0, rate, noon)
+	if err != nil || k.Rate != rate {
+		t.Fatalf("%+v, %v", k, err)
+	}
+	ring, err := keys.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := ring.Check(text, noon); err != nil || got.Rate != rate {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if _, _, err := keys.CreateLimited(dir, "web", []keys.Scope{keys.Score}, 0, limit.Rate{PerSecond: -1}, noon); err == nil {
+		t.Error("a negative rate")
+	}
+	// A file whose rate was made nonsense of is no key, rather than one without a limit.
+	path := filepath.Join(dir, k.ID+".json")
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(strings.Replace(string(b), `"per_second": 100`, `"per_second": -100`, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := keys.Open(dir); err == nil || !strings.Contains(err.Error(), "rate") {
+		t.Errorf("%v", err)
 	}
 }

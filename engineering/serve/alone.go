@@ -17,6 +17,8 @@ import (
 	"github.com/tandem-ml/tandem/data"
 	"github.com/tandem-ml/tandem/engineering/decisions"
 	"github.com/tandem-ml/tandem/engineering/keys"
+	"github.com/tandem-ml/tandem/engineering/limit"
+	"github.com/tandem-ml/tandem/engineering/oidc"
 	"github.com/tandem-ml/tandem/engineering/rollout"
 )
 
@@ -180,27 +182,69 @@ func (a Alone) lineups(models []Model) ([]Lineup, error) {
 // Access says who may ask a server, and how. Its zero value is for loopback
 // addresses.
 type Access struct {
-	Keys    string // the folder of keys; "": everybody may ask
-	TLSCert string // PEM files; "": no TLS
+	Keys    string       // the folder of keys; "": none
+	Tokens  oidc.Options // whose tokens are taken; without an issuer none are. With neither keys nor tokens everybody may ask
+	TLSCert string       // PEM files; "": no TLS
 	TLSKey  string
+
+	Running, Waiting int    // as in [Limits]; 0: the default
+	Rate             string // of one caller, as [limit.ParseRate] reads it
+	Burst            int
 }
 
-// Listen is the function Listen, or with keys [ListenAnywhere].
+// Check returns what is wrong with settings that go together, or with one alone.
+func (a Access) Check() error {
+	_, err := limit.ParseRate(a.Rate, a.Burst)
+	switch {
+	case (a.TLSCert == "") != (a.TLSKey == ""):
+		return errors.New("--tls-cert and --tls-key go together")
+	case err != nil:
+		return fmt.Errorf("--rate and --burst: %w", err)
+	case a.Running < 0 || a.Running > 1_000_000:
+		return errors.New("--max-concurrent is a number of requests; 0: 16 for each processor")
+	case a.Waiting < -1 || a.Waiting > 1_000_000:
+		return errors.New("--max-queue is a number of requests; 0: 512 for each processor, -1: none")
+	case a.Tokens.Issuer == "" && (a.Tokens.Audience != "" || a.Tokens.Roles != ""):
+		return errors.New("--oidc-audience and --oidc-roles-claim need --oidc-issuer")
+	case a.Tokens.Issuer != "":
+		_, err := oidc.New(a.Tokens)
+		return err
+	}
+	return nil
+}
+
+// Listen is the function Listen, or with keys or tokens [ListenAnywhere].
 func (a Access) Listen(address string) (net.Listener, error) {
-	if a.Keys == "" {
+	if a.Keys == "" && a.Tokens.Issuer == "" {
 		return Listen(address)
 	}
 	return ListenAnywhere(address)
 }
 
-// Apply sets the options.
+// Apply sets the options. An issuer that does not answer yet is asked again when
+// its first token comes; the logger, if there is one, is told.
 func (a Access) Apply(opt *Options) error {
+	rate, err := limit.ParseRate(a.Rate, a.Burst)
+	if err != nil {
+		return err
+	}
+	opt.Limits.Running, opt.Limits.Waiting, opt.Limits.Rate = a.Running, a.Waiting, rate
+	var ring *keys.Ring
 	if a.Keys != "" {
-		ring, err := keys.Open(a.Keys)
-		if err != nil {
+		if ring, err = keys.Open(a.Keys); err != nil {
 			return err
 		}
 		opt.Keys = ring
+	}
+	if a.Tokens.Issuer != "" {
+		v, err := oidc.New(a.Tokens)
+		if err != nil {
+			return err
+		}
+		if err := v.Load(context.Background()); err != nil && opt.Logger != nil {
+			opt.Logger.Warn("tokens cannot be checked yet", "cause", err)
+		}
+		opt.Keys = oidc.Keys{Ring: ring, Tokens: v}
 	}
 	if a.TLSCert == "" && a.TLSKey == "" {
 		return nil

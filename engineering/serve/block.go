@@ -156,7 +156,7 @@ func lasting(err error) bool {
 }
 
 func (s *Server) replyRefusal(err error) Reply {
-	e := s.refusalOf("stream", err)
+	e := s.refusalOf("stream", requestID(nil), err)
 	body, err := json.Marshal(map[string]any{"error": e})
 	if err != nil {
 		panic("serve: a refusal is not JSON") // it is texts and numbers

@@ -47,6 +47,7 @@ type request struct {
 	id     string
 	ids    []string // one a row, in place of id, where the rows are of several messages; or nil
 	silent bool     // no reasons: the decisions are logged without them
+	once   *ticket  // nil: the decisions get new ids
 }
 
 func (r *request) of(row int) string {
@@ -64,6 +65,9 @@ func (s *Server) decide(ctx context.Context, m *Model, rows bundle.Rows, inputs 
 	champion, canary := s.divide(m, rows, inputs, req)
 	if err := champion.score(); err != nil {
 		return nil, nil, champion.placed(err)
+	}
+	if req.id == "" {
+		req.id = idOf(ctx) // not earlier: a name that we made is no reason to give a row to a canary
 	}
 	ds := make([]decisions.Decision, rows.N)
 	for _, p := range [...]*share{&champion, &canary} {
@@ -108,7 +112,7 @@ func (s *Server) fill(ctx context.Context, ds []decisions.Decision, p *share, re
 		}
 		in, a := &p.inputs[i], &p.answers[i]
 		d := decisions.Decision{
-			ID: s.opt.Log.NewID(now), Time: now, Project: p.m.Project, Bundle: b.ID(), Model: p.m.Version, RequestID: req.of(p.place(i)),
+			ID: s.newID(req, now, p.place(i)), Time: now, Project: p.m.Project, Bundle: b.ID(), Model: p.m.Version, RequestID: req.of(p.place(i)),
 			Inputs: in.raw, Checked: true, Margin: a.Margin, Score: a.Score, Decision: a.Decision,
 		}
 		if !req.silent {

@@ -19,7 +19,9 @@
 // A request goes through the same stations whatever its door:
 //
 //	Guard       Host and origin: is it meant for this server?
+//	admitted    key or token, scope, rate
 //	route       method, type and size of the body
+//	enter       a place among those that are scored at once, or in the queue
 //	frame       what stands around the rows, taken apart strictly; JSON objects, one a row
 //	contract    bundle.Layout.DecodeJSON: every row, or none
 //	divide      who answers which row, the champion or its canary
@@ -44,15 +46,15 @@
 // only (but in a platform's container, see [DetectPlatform], which lets in whom
 // it wants). With [Options].Keys every route but the probes asks for one.
 // [Server.Guard] keeps other web sites from using a browser against it. What
-// one request can ask for is bounded, see [Limits]; memory stays proportional
-// to the body. A panic is answered with 500 and the process lives. Values of
+// one request can ask for is bounded, and what all together can, see [Limits]. A panic is answered with 500 and the process lives. Values of
 // rows stand in the decision log and in answers to those who sent or ask for
 // them, never in errors, metrics or the program's own log.
 //
 // # What it does not do
 //
-// It does not bound how many requests are under way at once. It trains nothing and watches nothing: Options.Decided
+// It trains nothing and watches nothing: Options.Decided
 // and Options.Learned tell those who do.
 //
-// docs/http-api.md shows each route with an example.
+// docs/http-api.md shows each route with an example, docs/security.md what attacks
+// meet.
 package serve

@@ -8,8 +8,10 @@ import (
 	"net/http"
 	"runtime"
 	"strings"
+	"time"
 
 	"github.com/tandem-ml/tandem/bundle"
+	"github.com/tandem-ml/tandem/engineering/limit"
 )
 
 // refusal is a refusal or a failure as the caller sees it. Its text names
@@ -18,9 +20,10 @@ type refusal struct {
 	Status  int          `json:"-"`
 	Code    string       `json:"code"`    // stable, for programs: "contract", "unknown_project"
 	Message string       `json:"message"` // for people
-	ID      string       `json:"id"`      // also in the server's log
+	ID      string       `json:"id"`      // the request's, also in the server's log
 	Fields  []fieldError `json:"fields,omitempty"`
 	cause   error        // logged, not shown
+	retry   time.Duration
 }
 
 // fieldError says which field of which row breaks which rule.
@@ -98,11 +101,11 @@ func clip(name string) string {
 
 // refusal returns err as it is shown and notes it in the log under the same
 // id, with its cause if the fault is ours.
-func (s *Server) refusal(r *http.Request, err error) *refusal {
-	return s.refusalOf(routeName(r.Pattern), err)
+func (s *Server) refusal(w http.ResponseWriter, r *http.Request, err error) *refusal {
+	return s.refusalOf(routeName(r.Pattern), nameOf(w, r), err)
 }
 
-func (s *Server) refusalOf(route string, err error) *refusal {
+func (s *Server) refusalOf(route, id string, err error) *refusal {
 	var e *refusal
 	switch {
 	case errors.As(err, &e):
@@ -117,22 +120,30 @@ func (s *Server) refusalOf(route string, err error) *refusal {
 		e = refuse(http.StatusInternalServerError, "internal", "the server failed; its log has the cause under this id")
 		e.cause = err
 	}
-	e.ID = randomID(8)
+	e.ID = id
+	if e.retry == 0 && e.Status == http.StatusServiceUnavailable {
+		e.retry = time.Second
+	}
 	if e.Status >= 500 {
-		s.opt.Logger.Error("request failed", "error_id", e.ID, "route", route, "status", e.Status, "code", e.Code, "cause", e.cause)
+		s.opt.Logger.Error("request failed", "request_id", e.ID, "route", route, "status", e.Status, "code", e.Code, "cause", e.cause)
 	} else {
-		s.opt.Logger.Info("request refused", "error_id", e.ID, "route", route, "status", e.Status, "code", e.Code)
+		s.opt.Logger.Info("request refused", "request_id", e.ID, "route", route, "status", e.Status, "code", e.Code)
 	}
 	return e
 }
 
 // fail answers with an error.
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
-	e := s.refusal(r, err)
-	if e.Status == http.StatusServiceUnavailable {
-		w.Header().Set("Retry-After", "1")
-	}
+	e := s.refusal(w, r, err)
+	e.sayWhen(w.Header())
 	writeJSON(w, e.Status, map[string]any{"error": e})
+}
+
+// sayWhen sets what a refusal says about trying again.
+func (e *refusal) sayWhen(h http.Header) {
+	if e.retry > 0 {
+		h.Set("Retry-After", limit.RetryAfter(e.retry))
+	}
 }
 
 // writeJSON answers with v.

@@ -21,6 +21,8 @@ import (
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/reflection"
 	"google.golang.org/grpc/status"
+	"google.golang.org/grpc/tap"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/tandem-ml/tandem"
 	"github.com/tandem-ml/tandem/engineering/keys"
@@ -37,7 +39,7 @@ func (s *Server) ServeGRPC(ctx context.Context, l net.Listener) error {
 	opts := []grpc.ServerOption{
 		grpc.MaxRecvMsgSize(int(max(lim.Body, 64<<20))), grpc.MaxConcurrentStreams(100), grpc.ConnectionTimeout(lim.Header),
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: lim.Idle, Time: time.Minute, Timeout: 20 * time.Second}),
-		grpc.UnaryInterceptor(s.call),
+		grpc.InTapHandle(s.tap), grpc.UnaryInterceptor(s.call), grpc.MaxHeaderListSize(mostHeader),
 	}
 	if s.opt.Certificate != nil {
 		opts = append(opts, grpc.Creds(credentials.NewTLS(s.opt.Certificate.config())))
@@ -82,12 +84,12 @@ func (s *Server) ServeBoth(ctx context.Context, l, g net.Listener) error {
 	return both.Wait()
 }
 
-// call stands before every call: it asks for a key, bounds the time, counts, and
+// call stands around every call: it bounds the time, counts, and
 // turns refusals into gRPC's codes and a panic into Internal.
 func (s *Server) call(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (answer any, err error) {
 	start := time.Now()
 	s.metrics.inFlight.Inc()
-	code := http.StatusOK
+	code, id := http.StatusOK, ""
 	defer func() {
 		if p := recover(); p != nil {
 			err = &panicked{p, stack()}
@@ -95,20 +97,50 @@ func (s *Server) call(ctx context.Context, req any, info *grpc.UnaryServerInfo, 
 		if err != nil {
 			answer = nil
 			var e *refusal
-			e, err = s.refuseCall(err, info.FullMethod)
+			e, err = s.refuseCall(err, id, info.FullMethod)
 			code = e.Status
 		}
 		s.metrics.inFlight.Dec()
 		s.metrics.request(info.FullMethod, code, time.Since(start))
 	}()
-	if scope := scopeOfCall(info.FullMethod); s.opt.Keys != nil && scope != "" {
-		if err := s.admitCall(ctx, scope); err != nil {
+	md, _ := metadata.FromIncomingContext(ctx)
+	id = requestID(md["x-request-id"])
+	if err := grpc.SetHeader(ctx, metadata.Pairs("x-request-id", id)); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(withID(ctx, id), s.opt.Limits.Work)
+	defer cancel()
+	if m, ok := req.(*oip.ModelInferRequest); ok {
+		size := int64(proto.Size(m))
+		if !s.held.Take(size) {
+			return nil, s.fullMemory()
+		}
+		defer s.held.Give(size)
+		if err := s.enter(ctx); err != nil {
 			return nil, err
 		}
+		defer s.gate.Leave()
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.opt.Limits.Work)
-	defer cancel()
 	return next(ctx, req)
+}
+
+// tap stands before every call, before its message is read: who may not ask
+// costs no memory.
+func (s *Server) tap(ctx context.Context, info *tap.Info) (context.Context, error) {
+	scope := scopeOfCall(info.FullMethodName)
+	if scope == "" {
+		return ctx, nil
+	}
+	remote := ""
+	if p, ok := peer.FromContext(ctx); ok {
+		remote = p.Addr.String()
+	}
+	if _, no := s.admitted(info.Header["authorization"], remote, scope, true); no != nil {
+		e, err := s.refuseCall(no, requestID(info.Header["x-request-id"]), info.FullMethodName)
+		s.metrics.request(info.FullMethodName, e.Status, 0)
+		return nil, err
+	}
+	return ctx, nil
 }
 
 // scopeOfCall is what a key must be good for; "": everybody may ask.
@@ -120,29 +152,9 @@ func scopeOfCall(method string) keys.Scope {
 	return ""
 }
 
-// admitCall checks the key in a call's metadata, as admit does that of a
-// request.
-func (s *Server) admitCall(ctx context.Context, scope keys.Scope) error {
-	md, _ := metadata.FromIncomingContext(ctx)
-	text := ""
-	if values := md.Get("authorization"); len(values) == 1 {
-		if kind, rest, _ := strings.Cut(values[0], " "); strings.EqualFold(kind, "Bearer") {
-			text = strings.TrimSpace(rest)
-		}
-	}
-	remote := ""
-	if p, ok := peer.FromContext(ctx); ok {
-		remote = p.Addr.String()
-	}
-	if e := s.admitted(text, remote, scope); e != nil {
-		return e
-	}
-	return nil
-}
-
 // refuseCall returns a refusal and its gRPC form.
-func (s *Server) refuseCall(err error, method string) (*refusal, error) {
-	e := s.refusalOf(method, err)
+func (s *Server) refuseCall(err error, id, method string) (*refusal, error) {
+	e := s.refusalOf(method, id, err)
 	code := codes.InvalidArgument
 	switch {
 	case e.Status == http.StatusNotFound:

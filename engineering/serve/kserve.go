@@ -117,10 +117,8 @@ func (s *Server) refuseForm(err error) error {
 
 // failText answers with an error as KServe's protocols have it: {"error": text}.
 func (s *Server) failText(w http.ResponseWriter, r *http.Request, err error) {
-	e := s.refusal(r, err)
-	if e.Status == http.StatusServiceUnavailable {
-		w.Header().Set("Retry-After", "1")
-	}
+	e := s.refusal(w, r, err)
+	e.sayWhen(w.Header())
 	message := e.Message
 	if e.Status >= 500 {
 		message += " (" + e.ID + ")"

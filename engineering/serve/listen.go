@@ -54,6 +54,9 @@ func Listen(address string) (net.Listener, error) {
 	return l, nil
 }
 
+// mostHeader bounds a request's header, in bytes.
+const mostHeader = 64 << 10
+
 // Serve answers on l, which it closes, until ctx ends; then it tells probes for
 // [Limits].Notice that it is about to stop, takes no new connection, lets requests under way finish, and returns nil. Requests that
 // are not done within [Limits].Drain are cut off, which is an error. The
@@ -68,7 +71,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	server := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: lim.Header, ReadTimeout: lim.Read, WriteTimeout: lim.Write, IdleTimeout: lim.Idle,
-		MaxHeaderBytes: 64 << 10,
+		MaxHeaderBytes: mostHeader,
 		ErrorLog:       errorLog,
 	}
 	var front *plain.Listener
@@ -83,7 +86,10 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	go func() {
 		if c := s.opt.Certificate; c != nil {
 			server.TLSConfig = c.config()
-			server.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: 100}
+			server.HTTP2 = &http.HTTP2Config{
+				MaxConcurrentStreams: 100, MaxReceiveBufferPerConnection: 1 << 20, MaxReceiveBufferPerStream: 256 << 10,
+				SendPingTimeout: lim.Idle / 2, PingTimeout: 15 * time.Second, WriteByteTimeout: lim.Write,
+			}
 			done <- server.ServeTLS(l, "", "")
 			return
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/tandem-ml/tandem/engineering/decisions"
+	"github.com/tandem-ml/tandem/engineering/limit"
 )
 
 // metrics are what /metrics shows. No label holds what a caller sent, but for
@@ -29,6 +30,8 @@ type metrics struct {
 	logErrors prometheus.Counter
 	swaps     *prometheus.CounterVec
 	model     *prometheus.GaugeVec
+	queued    prometheus.Histogram
+	refusals  *prometheus.CounterVec
 	routes    atomic.Pointer[map[string]*routeMetrics] // never changed, only replaced
 }
 
@@ -55,8 +58,16 @@ func newMetrics() *metrics {
 		model: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "tandem_model_info", Help: "The model that answers: 1 by project, version and bundle id."}, []string{"project", "version", "bundle"}),
 	}
+	m.queued = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "tandem_queue_seconds", Help: "How long those requests waited to be scored that had to wait.",
+		Buckets: []float64{.0001, .001, .005, .01, .05, .1, .5, 1, 5, 10, 30}})
+	m.refusals = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "tandem_refusals_total", Help: "Requests refused to protect the server: by a full queue, full memory, a caller's rate, a deadline that passed while waiting, too many bad keys."}, []string{"reason"})
+	for _, reason := range []string{"queue", "memory", "rate", "deadline", "failures"} {
+		m.refusals.WithLabelValues(reason) // so that a rate can be told from the first on
+	}
 	m.routes.Store(&map[string]*routeMetrics{})
-	m.registry.MustRegister(m.requests, m.seconds, m.inFlight, m.rows, m.decisions, m.outcomes, m.logErrors, m.swaps, m.model,
+	m.registry.MustRegister(m.requests, m.seconds, m.inFlight, m.rows, m.decisions, m.outcomes, m.logErrors, m.swaps, m.model, m.queued, m.refusals,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -69,6 +80,15 @@ func (s *Server) Measure(name, help string, counter bool, value func() float64) 
 		c = prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, value)
 	}
 	return s.metrics.registry.Register(c)
+}
+
+// watch shows what waits and what is held.
+func (m *metrics) watch(gate *limit.Gate, held *limit.Budget) {
+	m.registry.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "tandem_queue_length", Help: "Requests that wait to be scored now."},
+			func() float64 { return float64(gate.Waiting()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "tandem_body_bytes", Help: "Bytes of requests' bodies in memory now."},
+			func() float64 { return float64(held.Held()) }))
 }
 
 // handler answers /metrics. A scrape costs a millisecond or more; at most four

@@ -75,18 +75,20 @@ func missingInputs(err error) error {
 // failMLflow answers with an error in the form that MLflow's clients read:
 // text for a type of body that is not taken, else error_code and message.
 func (s *Server) failMLflow(w http.ResponseWriter, r *http.Request, err error) {
-	e := s.refusal(r, err)
+	e := s.refusal(w, r, err)
 	if e.Code == "content_type" {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		w.WriteHeader(e.Status)
 		io.WriteString(w, "This predictor only supports the following content types: Types: ['application/json', 'application/jsonlines', 'text/csv'].\n")
 		return
 	}
+	e.sayWhen(w.Header())
 	code, message := "BAD_REQUEST", e.Message
 	switch {
 	case e.Status == http.StatusServiceUnavailable:
 		code = "TEMPORARILY_UNAVAILABLE"
-		w.Header().Set("Retry-After", "1")
+	case e.Status == http.StatusTooManyRequests:
+		code = "REQUEST_LIMIT_EXCEEDED"
 	case e.Status >= 500:
 		code = "INTERNAL_ERROR"
 		message += " (" + e.ID + ")"

@@ -68,10 +68,10 @@ func (s *Server) rollout(r *http.Request) (any, error) {
 // operators lets those pass whose key is good for operating or for approving:
 // they may be two people.
 func (s *Server) operators(next http.Handler) http.HandlerFunc {
-	operate, approve := s.admit(keys.Operate, next), s.admit(keys.Approve, next)
+	operate, approve := s.admit(keys.Operate, "/v1/rollout/", next), s.admit(keys.Approve, "/v1/rollout/", next)
 	return func(w http.ResponseWriter, r *http.Request) {
 		if s.opt.Keys != nil {
-			if k, err := s.opt.Keys.Check(keyOf(r), s.opt.Now()); err == nil && k.Has(keys.Approve) {
+			if k, err := s.opt.Keys.Check(keyIn(r.Header["Authorization"]), s.opt.Now()); err == nil && k.Has(keys.Approve) {
 				approve.ServeHTTP(w, r)
 				return
 			}
@@ -88,7 +88,7 @@ func (s *Server) changeRollout(r *http.Request, body []byte) (any, error) {
 		return nil, err
 	}
 	if s.opt.Keys != nil {
-		k, err := s.opt.Keys.Check(keyOf(r), s.opt.Now())
+		k, err := s.opt.Keys.Check(keyIn(r.Header["Authorization"]), s.opt.Now())
 		need := keys.Operate
 		if c.Approved() {
 			need = keys.Approve

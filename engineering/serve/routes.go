@@ -3,16 +3,17 @@ package serve
 import (
 	"compress/gzip"
 	"compress/zlib"
-	"context"
 	"errors"
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/tandem-ml/tandem/data"
 	"github.com/tandem-ml/tandem/engineering/keys"
+	"github.com/tandem-ml/tandem/engineering/limit"
 )
 
 // route is one path of this package's own.
@@ -30,28 +31,28 @@ func (s *Server) table() []route {
 	infer := door{fail: s.failText, takes: noForm, compressed: true}
 	lines := door{fail: s.failMLflow, takes: anyLines}
 	routes := []route{
-		{http.MethodPost, "/v1/score/{project}", s.post(scores, s.score), keys.Score},
-		{http.MethodPost, "/v1/score/{project}/versions/{version}", s.post(scores, s.score), keys.Score},
+		{http.MethodPost, "/v1/score/{project}", s.post(scores, s.once(s.scored(s.score))), keys.Score},
+		{http.MethodPost, "/v1/score/{project}/versions/{version}", s.post(scores, s.once(s.scored(s.score))), keys.Score},
 		{http.MethodGet, "/v1/rollout/{project}", s.get(own, s.rollout), keys.Read},
 		{http.MethodPost, "/v1/rollout/{project}", s.operators(s.post(own, s.changeRollout)), ""}, // asks for a key itself
 		{http.MethodPost, "/v1/outcomes/{project}", s.post(own, s.outcomes), keys.Operate},
 		{http.MethodGet, "/v1/decisions/{id}", s.get(own, s.decision), keys.Read},
-		{http.MethodPost, "/invocations", s.post(lines, s.invocations), keys.Score},
+		{http.MethodPost, "/invocations", s.post(lines, s.scored(s.invocations)), keys.Score},
 		{http.MethodGet, "/execution-parameters", s.get(own, s.executionParameters), ""},
-		{http.MethodPost, "/score", s.post(lines, s.invocations), keys.Score},
+		{http.MethodPost, "/score", s.post(lines, s.scored(s.invocations)), keys.Score},
 		{http.MethodGet, "/v1/models", s.get(kserve, s.kserveModels), keys.Score},
 		{http.MethodGet, "/v1/models/{model}", s.get(kserve, s.kserveModel), keys.Score},
-		{http.MethodPost, "/v1/models/{model}", s.post(kserve, s.kserveCall), keys.Score},
+		{http.MethodPost, "/v1/models/{model}", s.post(kserve, s.scored(s.kserveCall)), keys.Score},
 		{http.MethodGet, "/v2", s.get(infer, s.inferServer), ""},
 		{http.MethodGet, "/v2/health/live", live, ""},
 		{http.MethodGet, "/v2/health/ready", s.ready, ""},
 		{http.MethodPost, "/v2/repository/index", s.post(infer, s.inferIndex), keys.Score},
 		{http.MethodGet, "/v2/models/{model}", s.get(infer, s.inferModel), keys.Score},
 		{http.MethodGet, "/v2/models/{model}/ready", s.get(infer, s.inferReady), keys.Score},
-		{http.MethodPost, "/v2/models/{model}/infer", s.post(infer, s.infer), keys.Score},
+		{http.MethodPost, "/v2/models/{model}/infer", s.post(infer, s.scored(s.infer)), keys.Score},
 		{http.MethodGet, "/v2/models/{model}/versions/{version}", s.get(infer, s.inferModel), keys.Score},
 		{http.MethodGet, "/v2/models/{model}/versions/{version}/ready", s.get(infer, s.inferReady), keys.Score},
-		{http.MethodPost, "/v2/models/{model}/versions/{version}/infer", s.post(infer, s.infer), keys.Score},
+		{http.MethodPost, "/v2/models/{model}/versions/{version}/infer", s.post(infer, s.scored(s.infer)), keys.Score},
 		{http.MethodGet, "/ping", s.ping, ""},
 		{http.MethodGet, "/health", s.ping, ""},
 		{http.MethodGet, "/version", version, ""},
@@ -63,7 +64,7 @@ func (s *Server) table() []route {
 		routes = append(routes, route{http.MethodPost, "/v1/erasures/{project}", s.post(own, s.erase), keys.Operate})
 	}
 	if s.opt.Predict != "" {
-		routes = append(routes, route{http.MethodPost, s.opt.Predict, s.post(kserve, s.vertexPredict), keys.Score})
+		routes = append(routes, route{http.MethodPost, s.opt.Predict, s.post(kserve, s.scored(s.vertexPredict)), keys.Score})
 	}
 	if s.opt.Health != "" {
 		routes = append(routes, route{http.MethodGet, s.opt.Health, s.ready, ""})
@@ -80,7 +81,7 @@ func (s *Server) mux() http.Handler {
 		if byPath[r.path] == nil {
 			byPath[r.path] = make(map[string]http.Handler)
 		}
-		byPath[r.path][r.method] = s.admit(r.scope, r.serve)
+		byPath[r.path][r.method] = s.admit(r.scope, r.path, r.serve)
 	}
 	for path, methods := range byPath {
 		mux.Handle(path, s.only(methods))
@@ -92,7 +93,7 @@ func (s *Server) mux() http.Handler {
 	mux.HandleFunc("/v2/", noRoute)
 	mux.HandleFunc("/health/", noRoute)
 	if s.opt.Pages != nil {
-		mux.Handle("/", s.only(map[string]http.Handler{http.MethodGet: s.admit(keys.Read, s.opt.Pages)}))
+		mux.Handle("/", s.only(map[string]http.Handler{http.MethodGet: s.admit(keys.Read, "/", s.opt.Pages)}))
 	} else {
 		mux.Handle("/{$}", s.only(map[string]http.Handler{http.MethodGet: http.HandlerFunc(alive)}))
 		mux.HandleFunc("/", noRoute)
@@ -146,17 +147,20 @@ func (s *Server) get(d door, h func(r *http.Request) (any, error)) http.HandlerF
 func (s *Server) post(d door, h func(r *http.Request, body []byte) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header()["Cache-Control"] = noStore
+		until, err := s.deadline(r.Header["X-Request-Timeout"])
+		if err != nil {
+			d.fail(w, r, err)
+			return
+		}
 		body, err := s.body(w, r, d)
 		if err != nil {
 			d.fail(w, r, err)
 			return
 		}
-		if _, limited := r.Context().Deadline(); !limited { // the plain door limits it
-			ctx, cancel := context.WithTimeout(r.Context(), s.opt.Limits.Work)
-			defer cancel()
-			r = r.WithContext(ctx)
-		}
-		answer, err := h(r, body)
+		defer s.held.Give(int64(len(body)))
+		ctx, cancel := s.until(withID(r.Context(), nameOf(w, r)), until)
+		defer cancel()
+		answer, err := h(r.WithContext(ctx), body)
 		if err != nil {
 			d.fail(w, r, err)
 			return
@@ -201,7 +205,8 @@ func noForm(kind string) error {
 	return nil
 }
 
-// body reads a request's body as the door takes it.
+// body reads a request's body as the door takes it. Who has it gives its length
+// back to s.held.
 func (s *Server) body(w http.ResponseWriter, r *http.Request, d door) ([]byte, error) {
 	kind := r.Header.Get("Content-Type")
 	if kind != "application/json" { // which needs no taking apart
@@ -219,6 +224,7 @@ func (s *Server) body(w http.ResponseWriter, r *http.Request, d door) ([]byte, e
 	}
 	if d.json {
 		if err := checkBody(b); err != nil {
+			s.held.Give(int64(len(b)))
 			return nil, err
 		}
 	}
@@ -235,7 +241,7 @@ func checkBody(b []byte) error {
 
 // bytes reads a request's body. What a compressed one unpacks to is bounded as
 // one that is not.
-func (s *Server) bytes(w http.ResponseWriter, r *http.Request, compressed bool) ([]byte, error) {
+func (s *Server) bytes(w http.ResponseWriter, r *http.Request, compressed bool) (_ []byte, err error) {
 	coding := strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding")))
 	packed := coding != "" && coding != "identity"
 	if packed && !(compressed && (coding == "gzip" || coding == "deflate")) {
@@ -251,6 +257,9 @@ func (s *Server) bytes(w http.ResponseWriter, r *http.Request, compressed bool) 
 	}
 	if whole, can := r.Body.(interface{ Whole() ([]byte, bool) }); can && !packed {
 		if b, ok := whole.Whole(); ok {
+			if !s.held.Take(int64(len(b))) {
+				return nil, s.fullMemory()
+			}
 			return b, nil
 		}
 	}
@@ -262,11 +271,18 @@ func (s *Server) bytes(w http.ResponseWriter, r *http.Request, compressed bool) 
 		}
 		body = io.LimitReader(plain, most+1)
 	}
-	b, err := readAll(body, r.ContentLength)
+	b, err := readAll(body, r.ContentLength, s.held)
+	defer func() {
+		if err != nil {
+			s.held.Give(int64(len(b)))
+		}
+	}()
 	var big *http.MaxBytesError
 	switch {
 	case errors.As(err, &big) || int64(len(b)) > most:
 		return nil, tooLarge()
+	case errors.Is(err, errHeld):
+		return nil, s.fullMemory()
 	case err != nil && packed:
 		return nil, refuse(http.StatusBadRequest, "content_encoding", "the body is not what its Content-Encoding says, or could not be read to its end in time")
 	case err != nil:
@@ -275,15 +291,19 @@ func (s *Server) bytes(w http.ResponseWriter, r *http.Request, compressed bool) 
 	return b, nil
 }
 
-// readAll is io.ReadAll for a body of a declared length. What is declared is
-// believed up to a bound, so that a caller who sends nothing costs little.
-func readAll(r io.Reader, length int64) ([]byte, error) {
-	if length < 0 || length > 64<<10 {
-		return io.ReadAll(r)
+// readAll is io.ReadAll for a body of a declared length, -1: unknown. What is
+// declared is believed up to a bound, so that a caller who sends nothing costs
+// little. What is read is taken from held, also what comes with an error.
+func readAll(r io.Reader, length int64, held *limit.Budget) ([]byte, error) {
+	if length < 0 {
+		length = 512
 	}
-	b := make([]byte, 0, length+1) // one more, in which the end is found
+	b := make([]byte, 0, min(length, 4<<10)+1) // one more, in which the end is found
 	for {
 		n, err := r.Read(b[len(b):cap(b)])
+		if !held.Take(int64(n)) {
+			return b, errHeld
+		}
 		b = b[:len(b)+n]
 		switch {
 		case err == io.EOF:
@@ -291,8 +311,7 @@ func readAll(r io.Reader, length int64) ([]byte, error) {
 		case err != nil:
 			return b, err
 		case len(b) == cap(b):
-			rest, err := io.ReadAll(r)
-			return append(b, rest...), err
+			b = slices.Grow(b, int(max(1, min(length+1-int64(len(b)), int64(len(b))))))
 		}
 	}
 }
@@ -319,6 +338,7 @@ var (
 	deny       = []string{"DENY"}
 	sameSite   = []string{"same-origin"}
 	typeJSON   = []string{"application/json"}
+	lastOne    = []string{"close"}
 )
 
 // outer counts requests, sets the headers that every answer carries, and turns
@@ -328,10 +348,16 @@ func (s *Server) outer(next http.Handler) http.Handler {
 		start := time.Now()
 		w := &recorder{ResponseWriter: plain}
 		h := w.Header()
+		h["X-Request-Id"] = []string{requestID(r.Header["X-Request-Id"])}
 		h["X-Content-Type-Options"] = noSniff
 		h["Referrer-Policy"] = noReferrer
 		h["X-Frame-Options"] = deny
 		h["Cross-Origin-Resource-Policy"] = sameSite
+		if len(r.TransferEncoding) > 0 {
+			// Package net/http says nothing of a Content-Length beside it. Where something
+			// in front has believed that one, what follows is not what it seems.
+			h["Connection"] = lastOne
+		}
 		s.metrics.inFlight.Inc()
 		defer func() {
 			p := recover()
@@ -346,7 +372,7 @@ func (s *Server) outer(next http.Handler) http.Handler {
 				panic(p)
 			case p != nil && begun:
 				// Half an answer is out: cut the connection, so that nobody takes it for whole.
-				s.refusal(r, &panicked{p, stack()})
+				s.refusal(w, r, &panicked{p, stack()})
 				panic(http.ErrAbortHandler)
 			}
 		}()

@@ -25,6 +25,8 @@ type scoreAnswer struct {
 	Results []result `json:"results"`
 	Model   string   `json:"model"`
 	Bundle  string   `json:"bundle"`
+
+	again bool // it was given before
 }
 
 type result struct {
@@ -62,7 +64,7 @@ func (s *Server) score(r *http.Request, body []byte) (any, error) {
 		}
 		req = *strict
 	}
-	ds, answers, err := s.decide(r.Context(), m, rows, inputs, request{id: req.id, silent: req.silent})
+	ds, answers, err := s.decide(r.Context(), m, rows, inputs, request{id: req.id, silent: req.silent, once: ticketOf(r.Context())})
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tandem-ml/tandem/bundle"
 	"github.com/tandem-ml/tandem/engineering/decisions"
@@ -389,7 +390,7 @@ func (hangingLog) Append(ctx context.Context, _ ...decisions.Decision) error {
 
 func TestRequestDeadline(t *testing.T) {
 	t.Parallel()
-	s := newServer(t, serve.Options{Log: hangingLog{openLog(t)}, Limits: serve.Limits{Work: 1}})
+	s := newServer(t, serve.Options{Log: hangingLog{openLog(t)}, Limits: serve.Limits{Work: 500 * time.Millisecond}})
 	if e := read[failure](t, ask(t, s.Handler(), "POST", "/v1/score/credit", `{"rows":[`+applicant+`]}`), http.StatusGatewayTimeout).Error; e.Code != "timeout" {
 		t.Errorf("got %+v", e)
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"log/slog"
 	"net/http"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -14,6 +15,8 @@ import (
 
 	"github.com/tandem-ml/tandem/bundle"
 	"github.com/tandem-ml/tandem/engineering/decisions"
+	"github.com/tandem-ml/tandem/engineering/limit"
+	"github.com/tandem-ml/tandem/engineering/once"
 	"github.com/tandem-ml/tandem/engineering/rollout"
 )
 
@@ -50,6 +53,12 @@ type Limits struct {
 	Idle   time.Duration // an open connection without a request; 60 s
 	Drain  time.Duration // for requests under way when the server stops; 15 s
 	Notice time.Duration // before that, while probes are told and requests still taken; 0 s
+
+	// What all callers together can ask for.
+	Running int        // requests that are scored at once; 16 for each processor
+	Waiting int        // requests that wait for that; 512 for each processor, -1: none
+	Held    int64      // bytes of bodies in memory; 25 times Body
+	Rate    limit.Rate // of one caller: a key without a rate of its own, or without keys a remote address; none
 }
 
 func (l Limits) withDefaults() Limits {
@@ -63,6 +72,15 @@ func (l Limits) withDefaults() Limits {
 	}
 	if l.Rows == 0 {
 		l.Rows = 10_000
+	}
+	if l.Running <= 0 {
+		l.Running = 16 * runtime.GOMAXPROCS(0)
+	}
+	if l.Waiting == 0 {
+		l.Waiting = 512 * runtime.GOMAXPROCS(0)
+	}
+	if l.Held == 0 {
+		l.Held = 25 * l.Body
 	}
 	def(&l.Header, 5*time.Second)
 	def(&l.Read, 30*time.Second)
@@ -133,6 +151,10 @@ type Server struct {
 	routes  http.Handler
 
 	stopping atomic.Bool // probes are told
+	gate     *limit.Gate
+	held     *limit.Budget // bytes of bodies
+	rates    limit.Rates
+	answers  *once.Answers[written]
 	failures failures
 	models   atomic.Pointer[map[string]*Model] // by project; never changed, only replaced
 	swapping sync.Mutex                        // held by Put, so that models and metrics agree
@@ -151,7 +173,10 @@ func New(opt Options) *Server {
 		opt.Now = time.Now
 	}
 	opt.Limits = opt.Limits.withDefaults()
-	s := &Server{opt: opt, metrics: newMetrics(), shadows: rollout.NewQueue(shadowRequests, shadowBytes)}
+	s := &Server{opt: opt, metrics: newMetrics(), shadows: rollout.NewQueue(shadowRequests, shadowBytes),
+		gate: limit.NewGate(opt.Limits.Running, opt.Limits.Waiting), held: limit.NewBudget(opt.Limits.Held)}
+	s.answers = once.New[written](mostAnswers, answerBytes, answerAge)
+	s.metrics.watch(s.gate, s.held)
 	s.models.Store(&map[string]*Model{})
 	s.metrics.registry.MustRegister(versions{s})
 	s.routes = s.mux()

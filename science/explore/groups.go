@@ -44,8 +44,8 @@ func groups(t *data.Table, p *Page, c *data.Contract) Groups {
 		return f != nil && f.Role == data.ID || name == g.Split && split != nil
 	}
 	used := 0
-	for _, col := range t.Columns {
-		if !skip(col.Name) && p.columnOf(col.Name).Distinct > 1 {
+	for i, col := range t.Columns {
+		if !skip(col.Name) && p.Columns[i].Distinct > 1 {
 			used++
 		}
 	}

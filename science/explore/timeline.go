@@ -65,7 +65,7 @@ func timeline(t *data.Table, p *Page, c *data.Contract, y *labels) *Timeline {
 	}
 	tl := &Timeline{Rate: []Moment{}, Seasons: []Season{}}
 	var clock *data.Column
-	for _, col := range t.Columns {
+	for i, col := range t.Columns {
 		if col.Kind != data.Time {
 			continue
 		}
@@ -75,7 +75,7 @@ func timeline(t *data.Table, p *Page, c *data.Contract, y *labels) *Timeline {
 			break
 		}
 		// Without being named, the first time column that is known almost everywhere.
-		if clock == nil && p.columnOf(col.Name).MissingRate < 0.05 && p.columnOf(col.Name).Distinct > 10 {
+		if clock == nil && p.Columns[i].MissingRate < 0.05 && p.Columns[i].Distinct > 10 {
 			clock = col
 		}
 	}
@@ -94,15 +94,6 @@ func timeline(t *data.Table, p *Page, c *data.Contract, y *labels) *Timeline {
 		drift(t, p, order, tl.Part, tl.Column)
 	}
 	return tl
-}
-
-func (p *Page) columnOf(name string) *Column {
-	for i := range p.Columns {
-		if p.Columns[i].Name == name {
-			return &p.Columns[i]
-		}
-	}
-	return nil
 }
 
 // inOrder returns the rows by time, without those whose time is missing.
@@ -219,8 +210,9 @@ func drift(t *data.Table, p *Page, order []int32, part int, clock string) {
 	found := make([]*Drift, len(t.Columns))
 	each(len(t.Columns), func(i int) {
 		col := t.Columns[i]
-		if col.Name == clock || col.Kind == data.Time || p.Columns[i].Distinct < 2 || identifies(col, p.Columns[i]) || col.Kind == data.Text {
-			return // a time moves, and texts and identifiers are always new
+		if col.Name == clock || col.Kind == data.Time || p.Columns[i].Distinct < 2 || identifies(col, p.Columns[i]) || col.Kind == data.Text ||
+			col.Kind == data.Category && p.Columns[i].Distinct > int64(part/20) {
+			return // a time moves, and texts, identifiers and rare values are always new
 		}
 		found[i] = shift(subset(col, first), subset(col, last), driftFloor, driftFloorJS)
 	})

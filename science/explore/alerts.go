@@ -16,7 +16,7 @@ type Alert struct {
 	// Kind is one of leakage, very_strong, target, missing_predicts_target, few_rows,
 	// near_copy, duplicates, near_duplicates, split_overlap, infinite, mostly_missing,
 	// identifier, high_cardinality, spellings, imbalance, all_missing, constant,
-	// protected, personal, outliers, drift, text_tells, or one of package leak's.
+	// protected, personal, outliers, associated, conflicts, drift, text_tells, or one of package leak's.
 	Kind     string `json:"kind"`
 	Severity string `json:"severity"` // "high", "medium" or "low"
 	Column   string `json:"column,omitempty"`

@@ -39,7 +39,8 @@ func contentPolicy() string {
 	return "default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; base-uri 'none'; form-action 'none'"
 }
 
-var pageTemplate = template.Must(template.New("explore").Funcs(template.FuncMap{
+// functions are those of the templates.
+var functions = template.FuncMap{
 	"policy":  contentPolicy,
 	"script":  func() template.JS { return template.JS(pageScript) },
 	"clean":   func(s string) string { return chart.Clean(s, 80) },
@@ -53,7 +54,9 @@ var pageTemplate = template.Must(template.New("explore").Funcs(template.FuncMap{
 	"share":   chart.Percent,
 	"count":   chart.Count,
 	"int":     func(n int) string { return chart.Count(int64(n)) },
-}).Parse(pageText))
+}
+
+var pageTemplate = template.Must(template.New("explore").Funcs(functions).Parse(pageText))
 
 // measures names what the JSON form calls by a word.
 var measures = map[string]string{"spearman": "Spearman", "cramers_v": "Cramér's V", "correlation_ratio": "correlation ratio",
@@ -135,6 +138,7 @@ type view struct {
 	Patterns     []patternView
 	Tells        []Column // whose being missing was compared
 	Drifts       []Column
+	Shifted      []Column
 	Personal     []Column
 	Rows         []rowView
 	Cards        []cardView
@@ -247,6 +251,11 @@ func (p *Page) view(d detail) view {
 		return cmp.Compare(b.Drift.Distance, a.Drift.Distance)
 	})
 	v.Drifts = v.Drifts[:min(len(v.Drifts), d.others)]
+	for _, c := range v.Drifts {
+		if c.Drift.Shifted {
+			v.Shifted = append(v.Shifted, c)
+		}
+	}
 	shown := p.Columns
 	if len(shown) > d.rows {
 		shown = p.mostTelling(d.rows)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tandem-ml/tandem/chart"
 	"github.com/tandem-ml/tandem/data"
+	"github.com/tandem-ml/tandem/science/explore/privacy"
 )
 
 // Format is the version of the JSON form; a change that breaks readers raises it.
@@ -95,7 +96,9 @@ func Build(t *data.Table, p *data.Profile, c *data.Contract, opt Options) (*Page
 	if page.Title == "" {
 		page.Title = "Data"
 	}
-	page.Ingest = opt.Ingest
+	for _, line := range opt.Ingest {
+		page.Ingest = append(page.Ingest, privacy.Redact(line))
+	}
 	page.Overview, page.Missing = overview(t, c)
 	profiles := make(map[string]*data.ColumnProfile, len(p.Columns))
 	for i := range p.Columns {

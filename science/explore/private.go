@@ -58,3 +58,16 @@ func (s *secrets) show(column, value string) string {
 	}
 	return privacy.Redact(value)
 }
+
+// newSecretsOf looks at the values that a profile counted.
+func newSecretsOf(name string, p *data.ColumnProfile) *secrets {
+	var values []string
+	for _, v := range p.Top {
+		values = append(values, v.Value)
+	}
+	s := &secrets{map[string]*privacy.Finding{}}
+	if f := privacy.Scan(name, values); f != nil {
+		s.of[name] = f
+	}
+	return s
+}

@@ -105,6 +105,14 @@ func moreAlerts(p *Page) []Alert {
 				Do:       "if rows come in time, name the time, so that models are judged on the newest rows", step: step{time: p.Time.Column}})
 		}
 	}
+	told := 0
+	for _, q := range p.Associations.Pairs {
+		if s := math.Abs(float64(q.Strength)); s >= 0.9 && s < copyRank && told < 10 && (p.Target == nil || q.A != p.Target.Name && q.B != p.Target.Name) {
+			told++
+			out = append(out, Alert{Kind: "associated", Severity: "low", Column: q.B, What: quote(q.B) + " goes with " + quote(q.A), Evidence: measures[q.Measure] + " " + chart.Fixed(float64(q.Strength)),
+				Do: "nothing for trees; in a linear model their weights are not to be read one by one"})
+		}
+	}
 	g := p.Groups
 	rows := max(p.Overview.Rows, 1)
 	if g.NearDuplicates*200 > rows {

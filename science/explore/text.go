@@ -134,14 +134,14 @@ func describeText(col *data.Column, y *labels, hide bool) *Text {
 	for k := range all {
 		e := &all[k]
 		share := float64(e.rows[1]+e.rows[2]) / n
-		odds := func(c int) (logOdds, with float64) {
-			with = float64(e.rows[1+c]) + float64(prior*share)
-			without := float64(class[c]-e.rows[1+c]) + float64(prior*(1-share))
-			return math.Log(with / max(without, 1e-9)), with
+		odds := func(c int) (logOdds, variance float64) {
+			with := float64(e.rows[1+c]) + float64(prior*share) + 0.5
+			without := float64(class[c]-e.rows[1+c]) + float64(prior*(1-share)) + 0.5
+			return math.Log(with / without), 1/with + 1/without
 		}
-		l0, w0 := odds(0)
-		l1, w1 := odds(1)
-		e.z = (l1 - l0) / math.Sqrt(1/w0+1/w1)
+		l0, v0 := odds(0)
+		l1, v1 := odds(1)
+		e.z = (l1 - l0) / math.Sqrt(v0+v1)
 	}
 	slices.SortStableFunc(all, func(a, b entry) int { return cmp.Compare(math.Abs(b.z), math.Abs(a.z)) })
 	for _, positive := range []bool{true, false} {

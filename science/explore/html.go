@@ -28,6 +28,7 @@ const pageStyle = `.card.wide{max-width:none}.card.zoomed{grid-column:1/-1}.card
 .sort{font:inherit;color:inherit;background:none;border:0;padding:0;text-align:inherit}.sort:hover{text-decoration:underline}
 th[aria-sort=descending] .sort::after{content:" \2193"}th[aria-sort=ascending] .sort::after{content:" \2191"}
 .zoom,.copy{font-size:12px;padding:1px 8px;margin:0 0 8px;color:var(--muted)}
+@media (max-width:700px){.map>svg{max-width:none;width:640px}}
 pre.step{margin:6px 0;white-space:pre-wrap;overflow-wrap:anywhere}label.filter{display:block;margin:0 0 8px}details{margin:0 0 8px}
 @media print{.zoom,.copy,label.filter{display:none}}
 `

@@ -356,9 +356,21 @@ func (d *Difference) both(c ColumnChange) (picture template.HTML, heads []string
 			count[v.Value] = v.Count
 		}
 		heads = []string{"value", "before", "now"}
-		s := newSecretsOf(c.Name, c.a)
+		s, t := newSecretsOf(c.Name, c.a), newSecretsOf(c.Name, c.b)
+		before := map[string]int64{}
+		for _, v := range c.a.Top {
+			before[v.Value] = v.Count
+		}
+		add := func(v string) {
+			rows = append(rows, []string{chart.Clean(t.show(c.Name, s.show(c.Name, v)), 60), chart.Percent(float64(before[v]) / float64(max(c.a.Count, 1))), chart.Percent(float64(count[v]) / float64(max(c.b.Count, 1)))})
+		}
 		for _, v := range c.a.Top[:min(len(c.a.Top), topValues)] {
-			rows = append(rows, []string{chart.Clean(s.show(c.Name, v.Value), 60), chart.Percent(float64(v.Count) / float64(max(c.a.Count, 1))), chart.Percent(float64(count[v.Value]) / float64(max(c.b.Count, 1)))})
+			add(v.Value)
+		}
+		for _, v := range c.b.Top[:min(len(c.b.Top), topValues)] {
+			if before[v.Value] == 0 {
+				add(v.Value)
+			}
 		}
 		return "", heads, rows
 	}

@@ -15,7 +15,7 @@ import (
 type Alert struct {
 	// Kind is one of leakage, very_strong, target, missing_predicts_target, few_rows,
 	// near_copy, duplicates, near_duplicates, split_overlap, infinite, mostly_missing,
-	// identifier, high_cardinality, spellings, imbalance, all_missing, constant,
+	// identifier, high_cardinality, spellings, imbalance, all_missing, constant, nearly_constant,
 	// protected, personal, outliers, associated, conflicts, drift, text_tells, or one of package leak's.
 	Kind     string `json:"kind"`
 	Severity string `json:"severity"` // "high", "medium" or "low"
@@ -38,6 +38,7 @@ const (
 	strong          = 0.95 // AUC or correlation that is worth a question
 	leakClass       = 20   // rows of each class that a leakage alert needs
 	mostly          = 0.5
+	nearlyAll       = 0.99 // of the values are one
 	manyValues      = 100  // distinct categories
 	imbalanced      = 0.10 // share of the rarer class: note it
 	veryImbalanced  = 0.01 // a warning
@@ -205,6 +206,9 @@ func columnAlerts(col *data.Column, c Column, show func(column, value string) st
 	if c.Distinct == 1 && c.Missing == 0 {
 		add("constant", "low", name+" has one value only", "every row says "+quote(show(c.Name, firstValue(col))), "nothing; it is left out")
 	}
+	if share := commonest(c); share >= nearlyAll && share < 1 && c.Role == data.Feature {
+		add("nearly_constant", "low", name+" has nearly one value only", chart.Percent(share)+" of the values are the same", "nothing for trees; if the few others matter, look at them by hand")
+	}
 	if c.Role != data.ID && identifies(col, c) {
 		add("identifier", "medium", name+" looks like an identifier", fmt.Sprintf("%s distinct values in %s", chart.Count(c.Distinct), plural(c.Count, "row")),
 			"name it as the id, or exclude it: a model would learn rows by heart")
@@ -216,6 +220,17 @@ func columnAlerts(col *data.Column, c Column, show func(column, value string) st
 		add("spellings", "medium", name+" spells values in more than one way", groups[0]+more(len(groups)-1), "make them one at the source")
 	}
 	return out
+}
+
+// commonest returns the share of the most frequent value, of numbers that of 0.
+func commonest(c Column) float64 {
+	switch {
+	case c.Kind == data.Category && len(c.Top) > 0:
+		return float64(c.Top[0].Share)
+	case c.Number != nil && c.Count > 0:
+		return float64(c.Number.Zeros) / float64(c.Count)
+	}
+	return 0
 }
 
 func firstValue(col *data.Column) string {

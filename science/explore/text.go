@@ -20,7 +20,7 @@ type Text struct {
 	Tokens    int        `json:"tokens"`     // distinct, up to 200,000
 	TopTokens []Token    `json:"top_tokens"` // by rows that hold them
 	// Duplicates are texts equal to an earlier one; NearDuplicates those that are
-	// so but for case, digits and punctuation.
+	// so but for case, digits and punctuation, of four words or more.
 	Duplicates     int `json:"duplicates"`
 	NearDuplicates int `json:"near_duplicates"`
 	// Terms are the tokens that separate the classes of a two-valued target, those
@@ -77,18 +77,21 @@ func describeText(col *data.Column, y *labels, hide bool) *Text {
 		found := tokenize(v)
 		words = append(words, float64(len(found)))
 		h := textHash(v)
-		if _, again := exact[h]; again {
+		_, again := exact[h]
+		exact[h] = struct{}{}
+		if again {
 			out.Duplicates++
 		}
-		exact[h] = struct{}{}
 		loose := uint64(7)
 		for _, t := range found {
 			loose = scramble(loose ^ textHash(strings.Map(digitsAlike, t)))
 		}
-		if _, again := near[loose]; again {
-			out.NearDuplicates++
+		if len(found) >= 4 { // of keys and names, all that differ in digits are others
+			if _, close := near[loose]; close && !again {
+				out.NearDuplicates++
+			}
+			near[loose] = struct{}{}
 		}
-		near[loose] = struct{}{}
 		slices.Sort(found)
 		for _, t := range slices.Compact(found) {
 			c := rows[t]
@@ -105,7 +108,6 @@ func describeText(col *data.Column, y *labels, hide bool) *Text {
 			}
 		}
 	}
-	out.NearDuplicates = max(out.NearDuplicates-out.Duplicates, 0)
 	out.Tokens = len(rows)
 	out.Lengths, out.Words = quantilesOf(lengths), quantilesOf(words)
 	if hide {

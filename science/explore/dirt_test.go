@@ -61,20 +61,6 @@ func TestDirtHidesNothing(t *testing.T) {
 	}
 }
 
-func TestManyColumns(t *testing.T) {
-	t.Parallel()
-	rng := seed.Stream(9, "wide", 0)
-	var cols []*data.Column
-	for j := range 5000 {
-		cols = append(cols, number(fmt.Sprint("x", j), fill(60, func(int) float64 { return rng.NormFloat64() })...))
-	}
-	cols = append(cols, category("y", fill(60, func(i int) string { return strconv.Itoa(i % 2) })...))
-	p := build(t, table(t, cols...), explore.Options{Target: "y"})
-	if page := render(t, p.HTML); len(page) >= explore.MaxPage || len(p.Columns) != 5001 {
-		t.Errorf("page of %d bytes, %d columns", len(page), len(p.Columns))
-	}
-}
-
 // No form of the page shows a personal value in full, wherever it stands.
 func TestPersonalValuesAreMasked(t *testing.T) {
 	t.Parallel()

@@ -65,10 +65,13 @@ def main():
     p.add_argument("--folder", default=os.path.join(tempfile.gettempdir(), "tandem-bench-explore"))
     p.add_argument("--limit", type=float, default=900)
     p.add_argument("--only", help="only engines whose name contains this")
+    p.add_argument("--table", help="only tables whose name contains this")
     a = p.parse_args()
     subprocess.run([a.python, os.path.join(HERE, "tables.py"), a.folder], check=True, stdout=subprocess.DEVNULL)
     rows = []
     for table, target, what in (("mixed", "target", "100,000 x 40 mixed"), ("num1m", "y", "1,000,000 x 28 numbers")):
+        if a.table and a.table not in table:
+            continue
         path, out = os.path.join(a.folder, table + ".csv"), os.path.join(a.folder, "page.html")
         engines = {"tandem explore --target": [a.tandem, "explore", path, "--target", target, "-o", out, "-q"]}
         engines |= {name: [a.python, "-c", code, path, out] for name, code in PEERS.items() if not (table == "num1m" and name == "fg-data-profiling")}

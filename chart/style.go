@@ -115,6 +115,12 @@ td .chart{margin:0}
 .chart .band.s2,.chart .dot.s2,.chart text.s2{fill:var(--second)}
 .chart .band.s3,.chart .dot.s3{fill:var(--third)}
 .chart .band.s4,.chart .dot.s4{fill:var(--fourth)}
+.chart path.heat{stroke:none}
+.chart .heat.pos{fill:var(--accent)}
+.chart .heat.neg{fill:var(--second)}
+.chart .h1{opacity:.1}.chart .h2{opacity:.2}.chart .h3{opacity:.3}.chart .h4{opacity:.4}.chart .h5{opacity:.5}.chart .h6{opacity:.6}.chart .h7{opacity:.7}.chart .h8{opacity:.8}.chart .h9{opacity:.9}
+.chart text.cell{fill:var(--ink);font-size:11px}
+.chart text.cell.on{fill:var(--ink);paint-order:stroke;stroke:var(--raised);stroke-width:3px}
 `
 
 const printed = `@media print{:root:root{` + light + `--paper:#fff;color-scheme:light}

@@ -417,7 +417,7 @@ func publish(from, to string) error {
 
 func explorePage(in *Ingested, title string) (*explore.Page, error) {
 	return explore.Build(in.Table, in.Profile, &in.Contract, explore.Options{
-		Title: title, Target: in.Target.Column, Positive: in.Target.Positive})
+		Title: title, Target: in.Target.Column, Positive: in.Target.Positive, Ingest: told(in.Rejects)})
 }
 
 // alerts returns the sentences of a page's alerts that are more than notes,

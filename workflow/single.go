@@ -174,7 +174,7 @@ func ExploreFile(ctx context.Context, source, target, positive string, opt Optio
 	}
 	tellRejects(opt.Talk, res.Rejects)
 	profile := data.NewProfile(res.Table)
-	o := explore.Options{Title: source}
+	o := explore.Options{Title: source, Ingest: told(res.Rejects)}
 	var contract *data.Contract
 	if target != "" {
 		c := res.Table.Column(target)
@@ -192,6 +192,34 @@ func ExploreFile(ctx context.Context, source, target, positive string, opt Optio
 		contract, o.Target, o.Positive = &learned, target, t.Positive
 	}
 	return explore.Build(res.Table, &profile, contract, o)
+}
+
+// CompareFiles reads two tables and says what changed from before to now.
+func CompareFiles(ctx context.Context, now, before string, opt Options) (*explore.Difference, error) {
+	var read [2]*ingest.Result
+	for i, source := range []string{before, now} {
+		res, err := ingest.Read(ctx, source, ingest.Options{Progress: func(rows int) { opt.Talk.Progress("  %d rows", rows) }})
+		if err != nil {
+			return nil, err
+		}
+		tellRejects(opt.Talk, res.Rejects)
+		read[i] = res
+	}
+	return explore.Compare(read[0].Table, read[1].Table, before, now), nil
+}
+
+// told lists rejected rows for a page, the first of them one by one.
+func told(rejects []ingest.Reject) []string {
+	const shown = 20
+	var out []string
+	for _, r := range rejects[:min(shown, len(rejects))] {
+		e := data.CellError{File: r.File, Line: r.Line, Row: r.Row, Column: r.Column, Value: r.Value, Err: r.Reason}
+		out = append(out, "rejected: "+e.Error())
+	}
+	if n := len(rejects) - shown; n > 0 {
+		out = append(out, fmt.Sprintf("and %d more rows that cannot be read", n))
+	}
+	return out
 }
 
 func noColumn(t *data.Table, name string) error {

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"context"
+	"io"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -13,17 +16,46 @@ import (
 )
 
 func (s *shared) exploreCommand() *cobra.Command {
-	var target, positive, out string
+	var target, positive, out, notebook, against string
 	c := &cobra.Command{
 		Use: "explore DATA", GroupID: "science", Args: cobra.ExactArgs(1),
-		Short: "Write a page about a table: columns, missing values, distributions, relation to the target, alerts",
+		Short: "Write a page about a table: what it holds, what says the target, leakage, drift, personal data, and what to do",
+		Long: `Write one self-contained page about a table: alerts with the settings that answer
+them, distributions, relation to the target, leakage, what goes together, what
+changes over time, which rows repeat, personal data. Personal values are masked.
+With --against, what DATA changed since another table: columns, kinds, values, ranges, distributions.
+docs/explore-json.md describes what --json prints.`,
+		Example: `  tandem explore loans.csv --target status
+  tandem explore loans.csv --target status --notebook loans.ipynb --json
+  tandem explore june.csv --against may.csv -o june-may.html`,
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := notOver(out, args[0]); err != nil {
-				return err
+			// The table is most of the memory, and lives to the end: a heap that may
+			// grow to twice of it would only hold dead buffers.
+			defer debug.SetGCPercent(debug.SetGCPercent(20))
+			for _, path := range []string{out, notebook} {
+				for _, source := range []string{args[0], against} {
+					if source == "" {
+						continue
+					}
+					if err := notOver(path, source); err != nil {
+						return err
+					}
+				}
+			}
+			if against != "" {
+				if target != "" || positive != "" || notebook != "" {
+					return workflow.Usagef("--against compares two tables; it takes no --target, --positive or --notebook")
+				}
+				return s.against(c.Context(), args[0], against, out)
 			}
 			page, err := workflow.ExploreFile(c.Context(), args[0], target, positive, workflow.Options{Talk: s.talk()})
 			if err != nil {
 				return err
+			}
+			if notebook != "" {
+				if err := workflow.WritePage(notebook, func(w io.Writer) error { return page.Notebook(w, args[0]) }); err != nil {
+					return err
+				}
 			}
 			if s.json && out == "" {
 				return page.JSON(s.stdout)
@@ -37,8 +69,11 @@ func (s *shared) exploreCommand() *cobra.Command {
 			if s.json {
 				return page.JSON(s.stdout)
 			}
-			for _, a := range page.Alerts {
-				s.say("%s", a.Sentence())
+			if err := page.Text(s.stdout); err != nil {
+				return err
+			}
+			if notebook != "" {
+				s.say("wrote %s", notebook)
 			}
 			s.say("wrote %s", out)
 			return nil
@@ -47,7 +82,33 @@ func (s *shared) exploreCommand() *cobra.Command {
 	c.Flags().StringVar(&target, "target", "", "the column to relate the others to")
 	c.Flags().StringVar(&positive, "positive", "", "the target's value that is the event of interest")
 	c.Flags().StringVarP(&out, "output", "o", "", "the page to write (default: DATA's name with .explore.html, in the current folder)")
+	c.Flags().StringVar(&notebook, "notebook", "", "also write a Jupyter notebook (.ipynb) to go on from")
+	c.Flags().StringVar(&against, "against", "", "an earlier table: say what changed since")
 	return c
+}
+
+// against compares two tables.
+func (s *shared) against(ctx context.Context, now, before, out string) error {
+	d, err := workflow.CompareFiles(ctx, now, before, workflow.Options{Talk: s.talk()})
+	if err != nil {
+		return err
+	}
+	if out != "" || !s.json {
+		if out == "" {
+			out = stem(now) + ".against.html"
+		}
+		if err := workflow.WritePage(out, d.HTML); err != nil {
+			return err
+		}
+	}
+	if s.json {
+		return d.JSON(s.stdout)
+	}
+	if err := d.Text(s.stdout); err != nil {
+		return err
+	}
+	s.say("wrote %s", out)
+	return nil
 }
 
 func (s *shared) testCommand() *cobra.Command {

@@ -14,14 +14,18 @@ import (
 // it, and what to do.
 type Alert struct {
 	// Kind is one of leakage, very_strong, target, missing_predicts_target, few_rows,
-	// near_copy, duplicates, infinite, mostly_missing, identifier,
-	// high_cardinality, spellings, imbalance, all_missing, constant, protected.
+	// near_copy, duplicates, near_duplicates, split_overlap, infinite, mostly_missing,
+	// identifier, high_cardinality, spellings, imbalance, all_missing, constant, nearly_constant,
+	// protected, personal, outliers, associated, conflicts, drift, text_tells, or one of package leak's.
 	Kind     string `json:"kind"`
 	Severity string `json:"severity"` // "high", "medium" or "low"
 	Column   string `json:"column,omitempty"`
 	What     string `json:"what"`
 	Evidence string `json:"evidence"`
 	Do       string `json:"do"`
+	// Step is the text to add to tandem.yaml, "" where no setting is the cure.
+	Step string `json:"step,omitempty"`
+	step step
 }
 
 // Sentence returns the alert as one sentence for a model's card.
@@ -34,6 +38,7 @@ const (
 	strong          = 0.95 // AUC or correlation that is worth a question
 	leakClass       = 20   // rows of each class that a leakage alert needs
 	mostly          = 0.5
+	nearlyAll       = 0.99 // of the values are one
 	manyValues      = 100  // distinct categories
 	imbalanced      = 0.10 // share of the rarer class: note it
 	veryImbalanced  = 0.01 // a warning
@@ -46,8 +51,9 @@ var ranks = map[string]int{"high": 0, "medium": 1, "low": 2}
 
 // alerts returns all alerts, by severity, then in the order of their checks,
 // then in table order.
-func alerts(t *data.Table, p *Page, copies []nearCopy) []Alert {
+func alerts(t *data.Table, p *Page, copies []nearCopy, leaks []Alert, show func(column, value string) string) []Alert {
 	var out []Alert
+	out = append(out, leaks...)
 	out = append(out, tableAlerts(p)...)
 	if p.Target != nil {
 		out = append(out, targetAlerts(p.Target)...)
@@ -60,16 +66,20 @@ func alerts(t *data.Table, p *Page, copies []nearCopy) []Alert {
 			}
 		}
 	}
-	usable(func(c Column) *Alert { return leak(c, p.Target) })
+	usable(func(c Column) *Alert { return tells(c, p.Target) })
 	usable(func(c Column) *Alert { return missingTells(c, p.Target) })
 	for _, c := range copies {
-		out = append(out, Alert{"near_copy", "medium", c.column, quote(c.column) + " is nearly a copy of " + quote(c.of), c.evidence,
-			"leave one of the two out; together they share their importance and hide it"})
+		out = append(out, Alert{Kind: "near_copy", Severity: "medium", Column: c.column, What: quote(c.column) + " is nearly a copy of " + quote(c.of), Evidence: c.evidence,
+			Do: "leave one of the two out; together they share their importance and hide it", step: step{exclude: c.column}})
 	}
 	for i, c := range p.Columns {
-		out = append(out, columnAlerts(t.Columns[i], c)...)
+		out = append(out, columnAlerts(t.Columns[i], c, show)...)
 	}
+	out = append(out, moreAlerts(p)...)
 	slices.SortStableFunc(out, func(a, b Alert) int { return ranks[a.Severity] - ranks[b.Severity] })
+	for i := range out {
+		out[i].Step = out[i].step.yaml()
+	}
 	return out
 }
 
@@ -97,7 +107,7 @@ func tableAlerts(p *Page) []Alert {
 func targetAlerts(t *Target) []Alert {
 	var out []Alert
 	add := func(kind, severity, what, evidence, do string) {
-		out = append(out, Alert{kind, severity, t.Name, what, evidence, do})
+		out = append(out, Alert{Kind: kind, Severity: severity, Column: t.Name, What: what, Evidence: evidence, Do: do})
 	}
 	name := quote(t.Name)
 	switch {
@@ -129,8 +139,8 @@ func targetAlerts(t *Target) []Alert {
 	return out
 }
 
-// leak asks about columns that alone say almost all of the target.
-func leak(c Column, t *Target) *Alert {
+// tells asks about columns that alone say almost all of the target.
+func tells(c Column, t *Target) *Alert {
 	if c.Relation == nil || t == nil {
 		return nil
 	}
@@ -145,10 +155,10 @@ func leak(c Column, t *Target) *Alert {
 		return nil
 	case s > certain:
 		return &Alert{Kind: "leakage", Severity: "high", What: quote(c.Name) + " may give the target away", Evidence: evidence + precise(s),
-			Do: "find out when it becomes known; if only after the outcome, put it in data.exclude"}
+			Do: "find out when it becomes known; if only after the outcome, leave it out", step: step{exclude: c.Name}}
 	}
 	return &Alert{Kind: "very_strong", Severity: "medium", What: quote(c.Name) + " alone says most of the target", Evidence: evidence + precise(s),
-		Do: "make sure that it is known before the outcome and is not computed from it"}
+		Do: "make sure that it is known before the outcome and is not computed from it", step: step{exclude: c.Name}}
 }
 
 func missingTells(c Column, t *Target) *Alert {
@@ -168,11 +178,11 @@ func missingTells(c Column, t *Target) *Alert {
 		Do:       "find out why it is missing; if the outcome decides whether it is recorded, this is leakage"}
 }
 
-func columnAlerts(col *data.Column, c Column) []Alert {
+func columnAlerts(col *data.Column, c Column, show func(column, value string) string) []Alert {
 	var out []Alert
 	name := quote(c.Name)
 	add := func(kind, severity, what, evidence, do string) {
-		out = append(out, Alert{kind, severity, c.Name, what, evidence, do})
+		out = append(out, Alert{Kind: kind, Severity: severity, Column: c.Name, What: what, Evidence: evidence, Do: do})
 	}
 	if c.Role == data.Protected {
 		add("protected", "low", name+" is protected", "named in data.protected", "nothing; it is never scored and never a reason, and serves to check fairness")
@@ -194,18 +204,33 @@ func columnAlerts(col *data.Column, c Column) []Alert {
 		add("mostly_missing", "medium", name+" is mostly missing", chart.Percent(float64(c.MissingRate))+" of the rows", "keep it only if the rows that have it are of a kind you want to know")
 	}
 	if c.Distinct == 1 && c.Missing == 0 {
-		add("constant", "low", name+" has one value only", "every row says "+quote(firstValue(col)), "nothing; it is left out")
+		add("constant", "low", name+" has one value only", "every row says "+quote(show(c.Name, firstValue(col))), "nothing; it is left out")
+	}
+	if share := commonest(c); share >= nearlyAll && share < 1 && c.Role == data.Feature {
+		add("nearly_constant", "low", name+" has nearly one value only", chart.Percent(share)+" of the values are the same", "nothing for trees; if the few others matter, look at them by hand")
 	}
 	if c.Role != data.ID && identifies(col, c) {
 		add("identifier", "medium", name+" looks like an identifier", fmt.Sprintf("%s distinct values in %s", chart.Count(c.Distinct), plural(c.Count, "row")),
-			"name it in data.id, or exclude it: a model would learn rows by heart")
+			"name it as the id, or exclude it: a model would learn rows by heart")
+		out[len(out)-1].step = step{id: c.Name}
 	} else if col.Kind == data.Category && c.Distinct > manyValues && c.Role == data.Feature {
 		add("high_cardinality", "low", name+" has many values", chart.Count(c.Distinct)+" distinct", "group rare values if you can; new ones will come in production")
 	}
-	if groups := spellings(col); len(groups) > 0 {
+	if groups := spellings(col, show); len(groups) > 0 {
 		add("spellings", "medium", name+" spells values in more than one way", groups[0]+more(len(groups)-1), "make them one at the source")
 	}
 	return out
+}
+
+// commonest returns the share of the most frequent value, of numbers that of 0.
+func commonest(c Column) float64 {
+	switch {
+	case c.Kind == data.Category && len(c.Top) > 0:
+		return float64(c.Top[0].Share)
+	case c.Number != nil && c.Count > 0:
+		return float64(c.Number.Zeros) / float64(c.Count)
+	}
+	return 0
 }
 
 func firstValue(col *data.Column) string {
@@ -284,7 +309,7 @@ func monotone(v []float64) bool {
 
 // spellings returns the values of a category column that differ in case or
 // white space alone, each group as `"Yes", "yes "`, in dictionary order.
-func spellings(col *data.Column) []string {
+func spellings(col *data.Column, show func(column, value string) string) []string {
 	if col.Kind != data.Category || len(col.Dict) > 10_000 {
 		return nil
 	}
@@ -295,7 +320,7 @@ func spellings(col *data.Column) []string {
 		if len(groups[key]) == 0 {
 			order = append(order, key)
 		}
-		groups[key] = append(groups[key], fmt.Sprintf("%q", chart.Clean(v, 40)))
+		groups[key] = append(groups[key], fmt.Sprintf("%q", chart.Clean(show(col.Name, v), 40)))
 	}
 	var out []string
 	for _, key := range order {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/tandem-ml/tandem/chart"
 	"github.com/tandem-ml/tandem/data"
+	"github.com/tandem-ml/tandem/science/explore/privacy"
 )
 
 // Column is what the page says of one column.
@@ -18,13 +19,18 @@ type Column struct {
 	MissingRate Num       `json:"missing_rate"`
 	Distinct    int64     `json:"distinct"`
 
-	Number    *Number    `json:"number,omitempty"` // numbers only
-	Span      *Span      `json:"span,omitempty"`   // times only
-	Histogram *Histogram `json:"histogram,omitempty"`
-	Top       []Value    `json:"top,omitempty"`   // categories and texts: the most frequent values
-	Other     int64      `json:"other,omitempty"` // values not in Top
-	Relation  *Relation  `json:"relation,omitempty"`
-	Alerts    []string   `json:"alerts,omitempty"` // kinds of the alerts about it
+	Number    *Number          `json:"number,omitempty"` // numbers only
+	Span      *Span            `json:"span,omitempty"`   // times only
+	Histogram *Histogram       `json:"histogram,omitempty"`
+	Top       []Value          `json:"top,omitempty"`      // categories and texts: the most frequent values
+	Other     int64            `json:"other,omitempty"`    // values not in Top
+	Rare      []Value          `json:"rare,omitempty"`     // categories: the least frequent values, if not in Top
+	Outliers  *Outliers        `json:"outliers,omitempty"` // numbers that vary
+	Text      *Text            `json:"text,omitempty"`     // texts
+	Personal  *privacy.Finding `json:"personal,omitempty"` // personal data: values are then masked or not shown
+	Drift     *Drift           `json:"drift,omitempty"`    // first part of the rows against the last; see Timeline
+	Relation  *Relation        `json:"relation,omitempty"`
+	Alerts    []string         `json:"alerts,omitempty"` // kinds of the alerts about it
 }
 
 // Number holds the statistics of the finite values of a number column; null
@@ -85,7 +91,7 @@ const (
 
 var quantiles = []float64{0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99}
 
-func describe(col *data.Column, p *data.ColumnProfile, f *data.Field, y *labels, target string) Column {
+func describe(col *data.Column, p *data.ColumnProfile, f *data.Field, y *labels, target string, secret *secrets) Column {
 	c := Column{Name: col.Name, Kind: col.Kind, Role: data.Feature, Count: p.Count, Missing: p.Missing,
 		MissingRate: Num(p.MissingRate()), Distinct: min(p.Distinct, p.Count)} // an estimate beyond 1,000 may exceed what there is
 	if f != nil {
@@ -94,13 +100,18 @@ func describe(col *data.Column, p *data.ColumnProfile, f *data.Field, y *labels,
 	if col.Name == target {
 		c.Role = data.Target
 	}
+	c.Personal = secret.of[col.Name]
 	related := y
 	if y == nil || y.y == nil || col.Name == target {
 		related = nil
 	}
 	switch col.Kind {
 	case data.Number:
+		if c.Personal != nil { // the least and greatest of such numbers are numbers of persons
+			break
+		}
 		c.Number = describeNumber(col.Numbers, p)
+		c.Outliers = outliers(col.Numbers, p)
 		c.Histogram = histogram(col.Len(), func(i int) (float64, bool) { v := col.Numbers[i]; return v, !math.IsNaN(v) && !math.IsInf(v, 0) }, p, related)
 	case data.Time:
 		if p.Count > 0 {
@@ -109,6 +120,15 @@ func describe(col *data.Column, p *data.ColumnProfile, f *data.Field, y *labels,
 		c.Histogram = histogram(col.Len(), func(i int) (float64, bool) { v := col.Times[i]; return float64(v), v != data.MissingTime }, p, related)
 	default:
 		c.Top, c.Other = topOf(col, p, related)
+		c.Rare = rare(p, len(c.Top))
+		for _, list := range [][]Value{c.Top, c.Rare} {
+			for k := range list {
+				list[k].Value = chart.Clean(secret.show(col.Name, list[k].Value), maxValue)
+			}
+		}
+		if col.Kind == data.Text {
+			c.Text = describeText(col, related, c.Personal != nil && !c.Personal.Within)
+		}
 	}
 	if related != nil {
 		c.Relation = relate(col, related)
@@ -219,7 +239,7 @@ func topOf(col *data.Column, p *data.ColumnProfile, y *labels) (top []Value, oth
 	at := map[string]int{}
 	for _, v := range p.Top[:min(len(p.Top), topValues)] {
 		at[v.Value] = len(top)
-		top = append(top, Value{Value: chart.Clean(v.Value, maxValue), Count: v.Count, Share: Num(float64(v.Count) / float64(max(p.Count, 1))), Rate: Num(math.NaN())})
+		top = append(top, Value{Value: v.Value, Count: v.Count, Share: Num(float64(v.Count) / float64(max(p.Count, 1))), Rate: Num(math.NaN())})
 	}
 	other = p.Count
 	for _, v := range top {

@@ -243,6 +243,7 @@ func TestAlerts(t *testing.T) {
 		})...)},
 		{"constant low", number("x", fill(n, func(int) float64 { return 7 })...)},
 		{"constant low", category("x", fill(n, func(int) string { return "a" })...)},
+		{"nearly_constant low", category("x", fill(n, func(i int) string { return []string{"no", "yes"}[min(i%250, 1)^1] })...)},
 		{"all_missing low", number("x", fill(n, func(int) float64 { return nan })...)},
 		{"identifier medium", number("x", fill(n, func(i int) float64 { return float64(100000 + i*7) })...)},
 		{"identifier medium", number("x", fill(n, func(i int) float64 { return float64((i*37)%n + 1) })...)}, // a shuffled row number

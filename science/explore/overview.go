@@ -7,25 +7,16 @@ import (
 	"github.com/tandem-ml/tandem/data"
 )
 
-func overview(t *data.Table, c *data.Contract) Overview {
+func overview(t *data.Table, c *data.Contract) (Overview, Missing) {
 	o := Overview{Rows: t.Rows(), Columns: len(t.Columns), Kinds: map[string]int{}}
-	incomplete := make([]bool, t.Rows())
+	m := newPatterns(t.Rows())
 	for _, col := range t.Columns {
 		o.Kinds[col.Kind.String()]++
-		for i := range incomplete {
-			if col.Missing(i) {
-				incomplete[i] = true
-				o.MissingCells++
-			}
-		}
+		o.MissingCells += m.add(col)
 	}
-	for _, bad := range incomplete {
-		if !bad {
-			o.CompleteRows++
-		}
-	}
+	o.CompleteRows = m.complete()
 	o.Duplicates = duplicates(t, c)
-	return o
+	return o, m.missing(t)
 }
 
 // duplicates counts the rows that equal an earlier row in every column but

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tandem-ml/tandem/chart"
 	"github.com/tandem-ml/tandem/data"
+	"github.com/tandem-ml/tandem/science/explore/privacy"
 )
 
 // Format is the version of the JSON form; a change that breaks readers raises it.
@@ -27,6 +28,8 @@ type Options struct {
 	// the later one of equals. A target of more values with Positive given is
 	// explored as that value against all others.
 	Positive string
+	// Ingest lists what reading the data guessed, repaired and rejected, to be shown.
+	Ingest []string
 }
 
 // Page is all that was found, in the order in which it is shown.
@@ -38,6 +41,15 @@ type Page struct {
 	Alerts   []Alert  `json:"alerts"`           // most severe first
 	Columns  []Column `json:"columns"`          // in table order
 	Notes    []string `json:"notes"`            // what was sampled or left out
+
+	// Steps is the text of all steps that the alerts propose, to be added to tandem.yaml.
+	Steps        string        `json:"steps,omitempty"`
+	Missing      Missing       `json:"missing"`
+	Associations Associations  `json:"associations"`
+	Interactions []Interaction `json:"interactions"` // pairs that say more of the target together, most first
+	Time         *Timeline     `json:"time,omitempty"`
+	Groups       Groups        `json:"groups"`
+	Ingest       []string      `json:"ingest,omitempty"` // what reading guessed, repaired and rejected
 }
 
 // Overview counts what the table holds.
@@ -84,7 +96,17 @@ func Build(t *data.Table, p *data.Profile, c *data.Contract, opt Options) (*Page
 	if page.Title == "" {
 		page.Title = "Data"
 	}
-	page.Overview = overview(t, c)
+	for _, line := range opt.Ingest {
+		page.Ingest = append(page.Ingest, privacy.Redact(line))
+	}
+	page.Overview, page.Missing = overview(t, c)
+	profiles := make(map[string]*data.ColumnProfile, len(p.Columns))
+	for i := range p.Columns {
+		profiles[p.Columns[i].Name] = &p.Columns[i]
+	}
+	own := make([]*data.ColumnProfile, len(t.Columns))
+	each(len(own), func(i int) { own[i] = profileOf(profiles, t.Columns[i]) })
+	secret := newSecrets(t)
 	var y *labels
 	if opt.Target != "" {
 		col := t.Column(opt.Target)
@@ -93,23 +115,24 @@ func Build(t *data.Table, p *data.Profile, c *data.Contract, opt Options) (*Page
 				"did you mean %q?", data.Nearest(opt.Target, t.Names()))
 		}
 		y = readLabels(col, opt.Positive)
-		page.Target = describeTarget(col, p.Column(opt.Target), y)
+		page.Target = describeTarget(col, profiles[opt.Target], y, secret)
 		if y.y != nil && y.sampled() {
 			page.Notes = append(page.Notes, fmt.Sprintf("Relations with the target are measured on %s evenly spaced rows.", chart.Count(int64(len(y.rows)))))
 		}
 	}
-	profiles := make(map[string]*data.ColumnProfile, len(p.Columns))
-	for i := range p.Columns {
-		profiles[p.Columns[i].Name] = &p.Columns[i]
-	}
 	each(len(t.Columns), func(i int) {
-		page.Columns[i] = describe(t.Columns[i], profileOf(profiles, t.Columns[i]), c.Field(t.Columns[i].Name), y, opt.Target)
+		page.Columns[i] = describe(t.Columns[i], own[i], c.Field(t.Columns[i].Name), y, opt.Target, secret)
 	})
+	page.Time = timeline(t, page, c, y)
+	page.Groups = groups(t, page, c)
+	page.associate(t, opt.Target)
+	page.interact(t, y)
 	copies, note := nearCopies(t, opt.Target)
 	if note != "" {
 		page.Notes = append(page.Notes, note)
 	}
-	page.Alerts = append(page.Alerts, alerts(t, page, copies)...)
+	page.Alerts = append(page.Alerts, alerts(t, page, copies, leaks(t, page, own, y, secret), secret.show)...)
+	page.Steps = together(page.Alerts)
 	kinds := make(map[string][]string)
 	for _, a := range page.Alerts {
 		kinds[a.Column] = append(kinds[a.Column], a.Kind)

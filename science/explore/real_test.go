@@ -88,14 +88,16 @@ func TestRealTables(t *testing.T) {
 		// The charges are the minutes times a price.
 		{"churn/mlc_churn.csv.gz", "churn", "near_copy total_day_charge, near_copy total_eve_charge, near_copy total_night_charge, near_copy total_intl_charge"},
 		{"churn/telco_churn.csv.gz", "Churn", "identifier customerID"},
-		{"general/titanic.csv", "Survived", "missing_predicts_target Cabin, identifier PassengerId, identifier Name, mostly_missing Cabin"},
+		// Families travelled on one ticket, and survived or not together.
+		{"general/titanic.csv", "Survived", "group_leakage Ticket, missing_predicts_target Cabin, identifier PassengerId, identifier Name, mostly_missing Cabin"},
 		// The area of a circle and its radius; the tumour's size nearly tells.
 		{"general/breast_cancer_wdbc.csv.gz", "target", "very_strong mean_concave_points, very_strong worst_radius, very_strong worst_perimeter, very_strong worst_area, " +
-			"very_strong worst_concave_points, near_copy mean_perimeter, near_copy mean_area, near_copy worst_area"},
-		{"general/mushroom.csv.gz", "type", "very_strong odor"},
+			"very_strong worst_concave_points, near_copy mean_perimeter, near_copy mean_area, near_copy worst_area, drift target"},
+		// The species stand in the order of the guide that they were taken from.
+		{"general/mushroom.csv.gz", "type", "value_tells gill_color, row_order , very_strong odor, drift type"},
 		// cnt is casual + registered.
-		{"general/bike_hour.csv.gz", "cnt", "very_strong registered, identifier instant"},
-		{"credit/lending_club.csv.gz", "Class", ""},
+		{"general/bike_hour.csv.gz", "cnt", "parts registered, identifier_tells instant, row_order , very_strong registered, identifier instant, drift cnt"},
+		{"credit/lending_club.csv.gz", "Class", "judged_before int_rate, judged_before sub_grade"},
 	} {
 		t.Run(c.file, func(t *testing.T) {
 			t.Parallel()

@@ -21,12 +21,22 @@ type Relation struct {
 	// MissingZ is the difference of the two in standard errors; 0 if either has
 	// fewer than 20 rows.
 	MissingZ Num `json:"missing_z"`
+	// InformationValue is the sum of (p-q) ln(p/q) over tenths of a number, or the
+	// values of a category with 20 rows or more; binary targets only, else null.
+	InformationValue Num `json:"information_value"`
+	// Mutual is the mutual information with the target (in tenths if it is a
+	// number) in bits, over the same parts, less its bias by chance; Low and High
+	// its interval of 95%. All null if it cannot be measured.
+	Mutual     Num `json:"mutual_information"`
+	MutualLow  Num `json:"mutual_information_low"`
+	MutualHigh Num `json:"mutual_information_high"`
 }
 
 func relate(col *data.Column, l *labels) *Relation {
 	r := &Relation{Strength: Num(math.NaN())}
 	r.missing(col, l)
 	groups, missing, ordered := grouped(col, l.rows)
+	r.information(groups, ordered, l)
 	switch {
 	case l.task == "binary" && ordered:
 		r.Measure = "auc"

@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"sync"
 
 	"github.com/tandem-ml/tandem/chart"
 	"github.com/tandem-ml/tandem/data"
@@ -35,6 +36,10 @@ type labels struct {
 	base     float64   // mean of y
 	known    int
 	rows     []int // rows with known y that relations are measured on
+
+	once   sync.Once // makes class; see classes
+	class  []int
+	nClass int
 }
 
 func (l *labels) sampled() bool { return len(l.rows) < l.known }
@@ -160,7 +165,7 @@ func frequent(col *data.Column) (values []string, counts []int) {
 	return sortedValues, sortedCounts
 }
 
-func describeTarget(col *data.Column, p *data.ColumnProfile, l *labels) *Target {
+func describeTarget(col *data.Column, p *data.ColumnProfile, l *labels, secret *secrets) *Target {
 	t := &Target{Name: col.Name, Task: l.task, Positive: l.positive, Rate: Num(l.base), Known: l.known}
 	if p != nil {
 		t.Missing = p.Missing
@@ -177,7 +182,7 @@ func describeTarget(col *data.Column, p *data.ColumnProfile, l *labels) *Target 
 		if x, err := strconv.ParseFloat(v, 64); col.Kind == data.Number && err == nil && math.IsInf(x, 0) {
 			v = chart.Short(x)
 		}
-		t.Values = append(t.Values, Value{Value: chart.Clean(v, maxValue), Count: int64(counts[i]), Share: Num(float64(counts[i]) / float64(total)), Rate: Num(math.NaN())})
+		t.Values = append(t.Values, Value{Value: chart.Clean(secret.show(col.Name, v), maxValue), Count: int64(counts[i]), Share: Num(float64(counts[i]) / float64(total)), Rate: Num(math.NaN())})
 	}
 	slices.SortStableFunc(t.Values, func(a, b Value) int { return int(b.Count - a.Count) })
 	t.Values = t.Values[:min(len(t.Values), topValues)]

@@ -1,0 +1,94 @@
+package explore
+
+import (
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// step is a setting of tandem.yaml that an alert proposes.
+type step struct {
+	exclude, id, group, time string // columns
+}
+
+// yaml writes the step as text for tandem.yaml; "" if there is none.
+func (s step) yaml() string { return settings([]step{s}) }
+
+// together writes the steps of all alerts as one text. Where one column is
+// named for two roles the first, that is the more severe, wins.
+func together(alerts []Alert) string {
+	var steps []step
+	for _, a := range alerts {
+		if a.Severity != "low" {
+			steps = append(steps, a.step)
+		}
+	}
+	return settings(steps)
+}
+
+func settings(steps []step) string {
+	var exclude []string
+	var id, group, time string
+	used := map[string]bool{}
+	take := func(name string) bool {
+		if name == "" || used[name] {
+			return false
+		}
+		used[name] = true
+		return true
+	}
+	for _, s := range steps {
+		if take(s.exclude) {
+			exclude = append(exclude, s.exclude)
+		}
+		for _, r := range []struct {
+			name string
+			to   *string
+		}{{s.id, &id}, {s.group, &group}, {s.time, &time}} {
+			switch {
+			case r.name == "" || *r.to != "" && r.to != &id:
+			case *r.to != "": // one id is enough; another is left out
+				if take(r.name) {
+					exclude = append(exclude, r.name)
+				}
+			case take(r.name):
+				*r.to = r.name
+			}
+		}
+	}
+	var b strings.Builder
+	for _, r := range []struct{ key, name string }{{"id", id}, {"group", group}, {"time", time}} {
+		if r.name != "" {
+			b.WriteString("  " + r.key + ": " + yamlName(r.name) + "\n")
+		}
+	}
+	if len(exclude) > 0 {
+		slices.Sort(exclude)
+		exclude = slices.Compact(exclude)
+		for i, n := range exclude {
+			exclude[i] = yamlName(n)
+		}
+		b.WriteString("  exclude: [" + strings.Join(exclude, ", ") + "]\n")
+	}
+	if b.Len() == 0 {
+		return ""
+	}
+	return "data:\n" + b.String()
+}
+
+var plainName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// yamlName writes a column's name so that YAML reads it back as that text.
+func yamlName(s string) string {
+	switch strings.ToLower(s) {
+	case "true", "false", "yes", "no", "on", "off", "null", "y", "n":
+		return strconv.Quote(s)
+	}
+	if plainName.MatchString(s) {
+		return s
+	}
+	// Go's quoting is YAML's but for \x of invalid bytes, which cannot be a
+	// name there anyway.
+	return strconv.Quote(strings.ToValidUTF8(s, "\uFFFD"))
+}

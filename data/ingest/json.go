@@ -62,7 +62,7 @@ func (s *jsonScanner) next() (*record, error) {
 		return nil, err
 	}
 	r := &s.rec
-	r.line, r.raw, r.bad, r.spoiled = s.w.line, s.w.rest()[:n], "", false
+	r.line, r.raw, r.bad, r.spoiled, r.foreign = s.w.line, s.w.rest()[:n], "", false, false
 	s.w.use(n)
 	r.raw = trim(r.raw)
 	if r.checkText(); r.bad == "" {
@@ -238,7 +238,7 @@ func setJSON(v *cell, b []byte) {
 	}
 	v.setText(b)
 	if string(b) == "null" {
-		v.form = absent
+		v.form, v.text = absent, b[:0] // there is a value, and it says nothing
 	}
 }
 

@@ -108,7 +108,7 @@ func TestReadTypes(t *testing.T) {
 		"words as written":       {"a.csv", "x,y\n a b ,\"q\"\"uo,te\"\nA B,\"two\nlines\"\n", "x category:  a b  A B\ny category: q\"uo,te two\nlines\n"},
 		"long words are text":    {"a.csv", "x\n" + strings.Repeat("w", 65) + "\n" + strings.Repeat("v", 65) + "\n", "x text: " + strings.Repeat("w", 65) + " " + strings.Repeat("v", 65) + "\n"},
 		"order of the file":      {"a.csv", "b,a\n2,x\n1,y\n", "b number: 2 1\na category: x y\n"},
-		"semicolons":             {"a.csv", "x;y\n1,5;a\n2,5;b\n", "x category: 1,5 2,5\ny category: a b\n"},
+		"semicolons":             {"a.csv", "x;y\n1,5;a\n2,5;b\n", "x number: 1.5 2.5\ny category: a b\n"},
 		"tabs":                   {"a.tsv", "x\ty\n1\ta,b\n", "x number: 1\ny category: a,b\n"},
 		"bars, no known name":    {"a.dat", "x|y\n1|a\n", "x number: 1\ny category: a\n"},
 		"byte order mark":        {"a.csv", "\xef\xbb\xbfx,y\n1,2\n", "x number: 1\ny number: 2\n"},

@@ -23,8 +23,9 @@ type csvScanner struct {
 	unquote []byte   // cells that held doubled or escaped quotes, without them
 	count   *padding // for telling the dialect; nil else
 
-	found []data.Finding
-	cut   data.Finding // rows with empty cells beyond the header's
+	found  []data.Finding
+	cut    data.Finding // rows with empty cells beyond the header's
+	beyond bool         // most rows have such cells
 }
 
 // newCSVScanner tells the dialect and reads the header. comma is the separator
@@ -66,6 +67,7 @@ func newCSVScanner(name string, in *input, comma byte, given data.Dialect, colum
 	if n := s.unnamedIndex(len(cells)); n > 0 {
 		cells = append([]string{""}, cells...)
 	}
+	s.beyond = s.dialect.fit(s.w.rest(), s.w.done).width > len(cells)
 	var found []data.Finding
 	s.columns, found = nameColumns(cells)
 	s.found = append(s.found, found...)
@@ -159,7 +161,8 @@ func (s *csvScanner) next() (*record, error) {
 func (s *csvScanner) check(r *record) {
 	width := len(s.columns)
 	if n := len(r.cells); n != width {
-		if n < width || slices.ContainsFunc(r.cells[width:], func(c cell) bool { return c.form != absent }) {
+		// One row with a cell too many has most likely shifted the others.
+		if n < width || !s.beyond || slices.ContainsFunc(r.cells[width:], func(c cell) bool { return c.form != absent }) {
 			r.bad = fmt.Sprintf("has %s, the header has %d", plural(n, "cell"), width)
 			return
 		}
@@ -314,6 +317,9 @@ func (s *csvScanner) quoted(b []byte, i int, last bool) (value []byte, end int, 
 			doubled = true
 			i++
 			continue
+		}
+		if s.quote == '\'' && i+1 < len(b) && b[i+1] != s.comma && b[i+1] != ' ' && b[i+1] != '\r' && b[i+1] != '\n' {
+			continue // an apostrophe
 		}
 		break
 	}

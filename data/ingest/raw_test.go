@@ -98,6 +98,7 @@ func TestReadRaw(t *testing.T) {
 		"colons, given": {"a.csv", "x:y\n1:a\n", data.Dialect{Delimiter: ":"}, "x number: 1\ny category: a\n", ""},
 		"single quotes": {"a.csv", "x,y\n'1','a, b'\n'2','it''s'\n", data.Dialect{}, "x number: 1 2\ny category: a, b it's\n",
 			`guess: cells are quoted with ' (set data.read.quote: "'")`},
+		"apostrophes": {"a.csv", "x,y\n'1','Men's, all'\n'2','b'\n", data.Dialect{}, "x number: 1 2\ny category: Men's, all b\n", "-"},
 		"backslashes": {"a.csv", "x,y\n1,\"a \\\"b\\\", c\"\n2,\"\\d\\\\\"\n3,z\n", data.Dialect{}, "x number: 1 2 3\ny category: a \"b\", c \\d\\ z\n",
 			`guess: a quote within quotes is written \" (set data.read.escape: "\\")`},
 		"no quotes, given": {"a.csv", "x,y\n1,\"a\n2,b\"\n", data.Dialect{Quote: "none"}, "x number: 1 2\ny category: \"a b\"\n", ""},
@@ -122,7 +123,7 @@ func TestReadRaw(t *testing.T) {
 		"header of R":        {"a.csv", "x,y\na,1,2\nb,3,4\n", data.Dialect{}, "column_1 category: a b\nx number: 1 3\ny number: 2 4\n", `repair: 1 column without a name got one, as in "column_1"`},
 		"names twice":        {"a.csv", "x,x,x_2,\n1,2,3,4\n", data.Dialect{}, "x number: 1\nx_3 number: 2\nx_2 number: 3\ncolumn_4 number: 4\n", `repair: 1 column without a name got one, as in "column_4"` + "\n" + `repair: 1 column with a name that another has got a number after it, as in "x_3"`},
 		"separator at ends":  {"a.csv", "x,y,\n1,2,\n3,4,\n", data.Dialect{}, "x number: 1 3\ny number: 2 4\n", "repair: 1 column without a name and without a value is left out, as in \"column_3\"\nrepair: 1 column without a name got one, as in \"column_3\""},
-		"cells beyond, none": {"a.csv", "x,y\n1,2,\n3,4\n", data.Dialect{}, "x number: 1 3\ny number: 2 4\n", "repair: rows have empty cells beyond the last column, which are left out, as in \"1,2,\""},
+		"cells beyond, none": {"a.csv", "x,y\n1,2,\n3,4\n5,6,\n", data.Dialect{}, "x number: 1 3 5\ny number: 2 4 6\n", "repair: rows have empty cells beyond the last column, which are left out, as in \"1,2,\", \"5,6,\""},
 
 		"thousands": {"a.csv", "x\n\"1,234.5\"\n\"2,000,000\"\n7\n", data.Dialect{}, "x number: 1234.5 2000000 7\n",
 			`repair: x: numbers written with a decimal point, as in "1,234.5", "2,000,000"`},

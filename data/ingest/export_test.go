@@ -30,9 +30,9 @@ func Cells(r io.Reader, comma byte) (header []string, cells [][]string, at []int
 	in := &input{r: r, format: formatLines, close: func() error { return nil }}
 	var s scanner
 	if comma != 0 {
-		s, err = newCSVScanner("test", in, comma, data.Dialect{}, nil)
+		s, err = newCSVScanner("test", in, comma, data.Dialect{Header: new(true), Skip: new(int), Quote: `"`, Escape: "none"}, nil)
 	} else {
-		s, err = newJSONScanner("test", in, nil)
+		s, err = newJSONScanner("test", in, nil, nil)
 	}
 	if err != nil {
 		return nil, nil, nil, nil, err

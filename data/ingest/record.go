@@ -64,8 +64,12 @@ func scan(ctx context.Context, f file, known []string, opt *Options) (scanner, e
 		s, err = newCSVScanner(f.name, in, 0, opt.Dialect, expected(opt))
 	case formatTSV:
 		s, err = newCSVScanner(f.name, in, '\t', opt.Dialect, expected(opt))
+	case formatSheet:
+		as := opt.Dialect
+		as.Encoding, as.Delimiter, as.Quote, as.Escape = "utf-8", ",", `"`, "none"
+		s, err = newCSVScanner(f.name, in, ',', as, expected(opt))
 	case formatLines, formatJSON:
-		s, err = newJSONScanner(f.name, in, known)
+		s, err = newJSONScanner(f.name, in, known, expected(opt))
 	case formatArrow:
 		s, err = newArrowScanner(ctx, f.name, in)
 	default:

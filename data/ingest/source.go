@@ -196,6 +196,7 @@ const (
 	formatJSON    // a JSON array of objects, or objects one after the other
 	formatParquet // read by DuckDB
 	formatArrow   // an Arrow IPC stream
+	formatSheet   // a sheet of a workbook, written as CSV
 )
 
 // input is an opened text file, decompressed.
@@ -246,11 +247,8 @@ func open(ctx context.Context, f file, opt *Options) (_ *input, err error) {
 			return nil, err
 		}
 		if workbook {
-			sheet, err := openSheet(ctx, in, f, opt.Dialect)
-			if err != nil {
-				return nil, err
-			}
-			return sheet, in.Close()
+			in.Close() // it is opened by its path
+			return openSheet(ctx, f, opt.Dialect)
 		}
 		opened.close = func() error { return errors.Join(inside.Close(), in.Close()) }
 		if head, r, err = peek(&stoppable{ctx, inside}); err != nil {

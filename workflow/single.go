@@ -165,12 +165,28 @@ func EvaluateFile(ctx context.Context, b *bundle.Bundle, source string, opt Opti
 	return assess(b, p, p.y, b.Manifest.Seed)
 }
 
-// ExploreFile reads a table and draws its exploration page. target may be "".
+// ExploreFile reads a table, or the data of a project's folder, and draws its
+// exploration page. target may be "".
 func ExploreFile(ctx context.Context, source, target, positive string, opt Options) (*explore.Page, error) {
-	res, err := ingest.Read(ctx, source, ingest.Options{Progress: func(rows int) { opt.Talk.Progress("  %d rows", rows) }})
+	how := ingest.Options{Strict: opt.Strict, Progress: func(rows int) { opt.Talk.Progress("  %d rows", rows) }}
+	if info, err := os.Stat(source); err == nil && info.IsDir() {
+		p, err := project.Load(source)
+		if err != nil {
+			return nil, err
+		}
+		progress := how.Progress
+		how, source = reading(p), p.Data.Source
+		how.Strict, how.Progress = opt.Strict, progress
+		if target == "" {
+			target, positive = p.Data.Target, p.Data.Positive
+		}
+	}
+	res, err := ingest.Read(ctx, source, how)
 	if err != nil {
 		return nil, err
 	}
+	source = res.Snapshot.Source // without passwords
+	tellFindings(opt.Talk, res.Findings)
 	tellRejects(opt.Talk, res.Rejects)
 	profile := data.NewProfile(res.Table)
 	o := explore.Options{Title: source}
@@ -225,7 +241,7 @@ type Question = hypothesis.Question
 // project's folder, the hypotheses of the project.
 func TestHypotheses(ctx context.Context, source string, q Question, opt Options) ([]bundle.Hypothesis, error) {
 	asked := []Question{q}
-	dir := ""
+	var how ingest.Options
 	if info, err := os.Stat(source); err == nil && info.IsDir() {
 		p, err := project.Load(source)
 		if err != nil {
@@ -234,9 +250,10 @@ func TestHypotheses(ctx context.Context, source string, q Question, opt Options)
 		if len(p.Hypotheses) == 0 {
 			return nil, fmt.Errorf("the project %s declares no hypotheses", p.Name)
 		}
-		asked, dir, source = questions(p), p.Dir, p.Data.Source
+		asked, source, how = questions(p), p.Data.Source, reading(p)
 	}
-	res, err := ingest.Read(ctx, source, ingest.Options{Dir: dir})
+	how.Strict = opt.Strict
+	res, err := ingest.Read(ctx, source, how)
 	if err != nil {
 		return nil, err
 	}

@@ -12,14 +12,15 @@ import (
 
 func (s *shared) exploreCommand() *cobra.Command {
 	var target, positive, out string
+	var strict bool
 	c := &cobra.Command{
-		Use: "explore DATA", GroupID: "science", Args: cobra.ExactArgs(1),
+		Use: "explore DATA|DIR", GroupID: "science", Args: cobra.ExactArgs(1),
 		Short: "Write a page about a table: columns, missing values, distributions, relation to the target, alerts",
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := notOver(out, args[0]); err != nil {
 				return err
 			}
-			page, err := workflow.ExploreFile(c.Context(), args[0], target, positive, workflow.Options{Talk: s.talk()})
+			page, err := workflow.ExploreFile(c.Context(), args[0], target, positive, workflow.Options{Talk: s.talk(), Strict: strict})
 			if err != nil {
 				return err
 			}
@@ -42,6 +43,7 @@ func (s *shared) exploreCommand() *cobra.Command {
 			return nil
 		},
 	}
+	c.Flags().BoolVar(&strict, "strict", false, "take every guess, repair or row left out in reading the data for an error")
 	c.Flags().StringVar(&target, "target", "", "the column to relate the others to")
 	c.Flags().StringVar(&positive, "positive", "", "the target's value that is the event of interest")
 	c.Flags().StringVarP(&out, "output", "o", "", "the page to write (default: DATA's name with .explore.html, in the current folder)")

@@ -86,7 +86,7 @@ func formatOf(name string) (format, error) {
 // a column other than a feature that comes up after them is not read.
 func Blocks(ctx context.Context, source string, opt BlockOptions, do func(*Block) error) (rows int, err error) {
 	s := &stream{do: do, skip: opt.Skip}
-	s.opt = Options{Contract: opt.Contract, KeepBad: true, Dialect: opt.Dialect}
+	s.opt = Options{Contract: opt.Contract, KeepBad: true, Dialect: opt.Dialect, Dir: opt.Dir}
 	s.ctx, s.at = ctx, map[string]int{}
 	as, err := formatOf(opt.Format)
 	if err != nil {
@@ -102,9 +102,11 @@ func Blocks(ctx context.Context, source string, opt BlockOptions, do func(*Block
 			return 0, err
 		}
 	} else {
-		if s.files, err = resolve(source, opt.Dir); err != nil {
+		var release func()
+		if s.files, _, _, _, release, err = resolveAll(ctx, source, &s.opt, true); err != nil {
 			return 0, err
 		}
+		defer release()
 		for i := range s.files {
 			s.files[i].as = as
 		}

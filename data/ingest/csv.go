@@ -231,6 +231,7 @@ func (s *csvScanner) parse(b []byte, last bool) (n int, bad string) {
 		return -n, ""
 	}
 	s.unquote = s.unquote[:0]
+	comma, quote, padded := s.comma, s.quote, s.padded
 	cells := s.rec.cells[:0]
 	i := 0
 	for {
@@ -241,7 +242,7 @@ func (s *csvScanner) parse(b []byte, last bool) (n int, bad string) {
 			i++ // a blank before a quote does not count; before text it does
 		}
 		start := i
-		quoted := i < len(b) && b[i] == s.quote && s.quote != 0
+		quoted := i < len(b) && b[i] == quote && quote != 0
 		var value []byte
 		if quoted {
 			var end int
@@ -255,10 +256,10 @@ func (s *csvScanner) parse(b []byte, last bool) (n int, bad string) {
 			}
 			i = end
 		} else {
-			for !s.padded && start > 0 && b[start-1] == ' ' {
+			for !padded && start > 0 && b[start-1] == ' ' {
 				start--
 			}
-			for i < len(b) && b[i] != s.comma && b[i] != '\n' && b[i] != '\r' {
+			for i < len(b) && b[i] != comma && b[i] != '\n' && b[i] != '\r' {
 				i++
 			}
 			value = b[start:i]
@@ -280,7 +281,7 @@ func (s *csvScanner) parse(b []byte, last bool) (n int, bad string) {
 		switch {
 		case i == len(b):
 			return i, ""
-		case b[i] == s.comma:
+		case b[i] == comma:
 			i++
 			if i == len(b) && !last {
 				return 0, ""

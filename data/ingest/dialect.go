@@ -328,7 +328,7 @@ func isTyped(b []byte) bool {
 	if _, shape := parseNumber(b); shape != notNumber {
 		return true
 	}
-	if len(b) > longestNumber || bytes.IndexAny(b, "0123456789") < 0 {
+	if len(b) > longestNumber || !hasDigit(b) {
 		return false
 	}
 	for l := ymd; l < layouts; l++ {

@@ -63,7 +63,9 @@ func TestReadSourcesThatAreNot(t *testing.T) {
 		"nowhere/loans.csv":     {"there is no file nowhere/loans.csv", "there is no folder"},
 		"data/*.parquet":        {`no file matches "data/*.parquet"`, "check the folder"},
 		"data/[.csv":            {`source "data/[.csv"`, "close the bracket"},
-		"s3://bucket/loans.csv": {"reading from s3 is not supported by this version", "to a file"},
+		"ftp://host/loans.csv":  {"reading from ftp is not supported", "to a file"},
+		"env:TANDEM_NO_SUCH":    {"the environment variable is not set", "set it to an address"},
+		"http://host/loans.csv": {"may have been changed on its way", "use https"},
 		"/dev/null":             {"/dev/null is not a regular file", "read twice"},
 	} {
 		_, err := ingest.Read(context.Background(), source, ingest.Options{Dir: dir})

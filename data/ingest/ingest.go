@@ -29,6 +29,12 @@ type Options struct {
 	// Dialect answers what reading text otherwise guesses.
 	Dialect data.Dialect
 
+	// SQL is a query whose rows are read: over Tables, files or patterns by the
+	// name that the query gives them, in a database that sees nothing else; or,
+	// where Tables is nil, at the PostgreSQL server that the source names.
+	SQL    string
+	Tables map[string]string
+
 	// Strict makes every guess, repair and reject an error.
 	Strict bool
 
@@ -59,8 +65,10 @@ type Result struct {
 }
 
 // Read reads a source: a file or a pattern of files (* ? [a-z]), which are read
-// in name order; a column that a file lacks is missing in its rows. See the
-// package comment for formats and types.
+// in name order; a column that a file lacks is missing in its rows. It may be an
+// address, https://, s3:// or postgres://, or env:NAME for one in an environment
+// variable; what it names is copied here first. See the package comment for
+// formats and types.
 //
 // With a contract the table has the contract's columns, in its order, that the
 // source has. A feature that the source lacks is an error if the contract
@@ -72,15 +80,13 @@ type Result struct {
 // read (never with KeepBad). It returns ctx's error
 // within a few thousand rows of a cancellation.
 func Read(ctx context.Context, source string, opt Options) (*Result, error) {
-	files, err := resolve(source, opt.Dir)
+	files, sum, shown, found, release, err := resolveAll(ctx, source, &opt, true)
 	if err != nil {
 		return nil, err
 	}
-	r := &reader{ctx: ctx, opt: opt, files: files, at: map[string]int{}}
-	r.result.Snapshot.Source = source
-	if r.result.Snapshot.SHA256, err = hash(ctx, files); err != nil {
-		return nil, err
-	}
+	defer release()
+	r := &reader{ctx: ctx, opt: opt, files: files, at: map[string]int{}, found: found}
+	r.result.Snapshot.Source, r.result.Snapshot.SHA256 = shown, sum
 	if err := r.survey(); err != nil {
 		return nil, err
 	}

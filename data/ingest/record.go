@@ -54,6 +54,9 @@ func spoiledError(name string, r *record) error {
 // scan opens a file's scanner. known are the columns of JSON files read before,
 // so that their order does not depend on the file.
 func scan(ctx context.Context, f file, known []string, opt *Options) (scanner, error) {
+	if f.db != nil {
+		return newParquetScanner(ctx, f)
+	}
 	in, err := open(ctx, f, opt)
 	if err != nil {
 		return nil, err

@@ -33,6 +33,8 @@ type file struct {
 	stream io.Reader
 	as     format
 
+	db *database // a table of it is read instead of path
+
 	western bool // a byte that is not UTF-8 was found in it, perhaps far from its beginning
 }
 
@@ -44,8 +46,7 @@ func resolve(source, dir string) ([]file, error) {
 		return nil, data.WithHint(errors.New("no source is named"), "name a file, for example data/applications.csv")
 	}
 	if scheme, _, found := strings.Cut(source, "://"); found {
-		return nil, data.WithHint(fmt.Errorf("source %q: reading from %s is not supported by this version", source, scheme),
-			"bring the data to a file and name that")
+		return nil, data.WithHint(fmt.Errorf("source %q: %s cannot be read as a file", source, scheme), "bring the data to a file and name that")
 	}
 	path := func(name string) string {
 		if filepath.IsAbs(name) {
@@ -129,6 +130,9 @@ func missing(name, path string) error {
 // reading began: its two passes may have seen different rows.
 func unchanged(files []file) error {
 	for _, f := range files {
+		if f.db != nil {
+			continue
+		}
 		now, err := stat(f.name, f.path)
 		if err != nil || now.size != f.size || !now.modified.Equal(f.modified) {
 			return data.WithHint(fmt.Errorf("%s changed while it was read", f.name), "read it again once it is complete")
@@ -142,11 +146,7 @@ func unchanged(files []file) error {
 // files, one a line in name order. It is Snapshot.SHA256 of [Read]. A relative
 // source is resolved against dir. It returns ctx's error when cancelled.
 func Hash(ctx context.Context, source, dir string) (string, error) {
-	files, err := resolve(source, dir)
-	if err != nil {
-		return "", err
-	}
-	return hash(ctx, files)
+	return HashOf(ctx, source, Options{Dir: dir})
 }
 
 func hash(ctx context.Context, files []file) (string, error) {

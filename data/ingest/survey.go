@@ -94,7 +94,7 @@ func (s *survey) seeText(b []byte) {
 
 // seeWords looks at a text that is no plain number.
 func (s *survey) seeWords(b []byte) {
-	if len(b) > longestNumber || bytes.IndexAny(b, "0123456789") < 0 {
+	if len(b) > longestNumber || !hasDigit(b) {
 		if isBoolean(b) {
 			s.booleans++
 		} else if isWeak(b) {
@@ -128,10 +128,19 @@ func (s *survey) seeWords(b []byte) {
 	s.shown.styled = sample(s.shown.styled, b)
 }
 
+func hasDigit(b []byte) bool {
+	for _, c := range b {
+		if c >= '0' && c <= '9' {
+			return true
+		}
+	}
+	return false
+}
+
 // isWeak reports whether a cell among numbers or times says that there is no
 // value, which among words may be a word.
 func isWeak(b []byte) bool {
-	if b = trim(b); len(b) > 7 {
+	if b = trim(b); len(b) == 0 || len(b) > 7 || b[0] > '.' && b[0] < 0x80 {
 		return false
 	}
 	switch string(b) {

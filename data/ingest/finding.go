@@ -92,20 +92,20 @@ func quotedList(words []string) string {
 }
 
 func (r *reader) noteNumbers(c *column, s *survey, lean leaning) {
-	if c.style == plain {
+	if c.style == plain || r.opt.Dialect.Decimal != "" {
 		return
 	}
 	n := max(s.styled[points], s.styled[commas])
 	f := data.Finding{Kind: "repair", About: "number", Column: c.name, Count: int(n), Example: s.shown.styled,
-		Text: "numbers written with a decimal point"}
+		Text: "numbers written with a decimal point", Setting: `data.read.decimal: "."`}
 	if c.style == commas {
-		f.Text, f.Setting = "numbers written with a decimal comma", `data.read.decimal: "."`
+		f.Text, f.Setting = "numbers written with a decimal comma", `data.read.decimal: ","`
 	}
-	if _, _, open := s.styleOf(lean); open && r.opt.Dialect.Decimal == "" && s.styled[points] > 0 && s.styled[commas] > 0 {
+	if _, _, open := s.styleOf(lean); open && s.styled[points] > 0 && s.styled[commas] > 0 {
 		f.Kind, f.Text = "guess", "the mark in the numbers is taken for one between thousands"
-		f.Setting = `data.read.decimal: ","`
+		f.Setting = `data.read.decimal: ".", or ","`
 		if c.style == commas {
-			f.Text, f.Setting = "the comma in the numbers is taken for a decimal one, as in other columns", `data.read.decimal: "."`
+			f.Text = "the comma in the numbers is taken for a decimal one, as in other columns"
 		}
 	}
 	if s.unit != "" {

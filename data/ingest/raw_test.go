@@ -93,7 +93,7 @@ func TestReadRaw(t *testing.T) {
 
 		"semicolons": {"a.csv", "x;y\n1,5;a\n2,25;b\n", data.Dialect{}, "x number: 1.5 2.25\ny category: a b\n",
 			`guess: cells are separated by ";" (set data.read.delimiter: ";")` + "\n" +
-				`repair: x: numbers written with a decimal comma, as in "1,5", "2,25" (set data.read.decimal: ".")`},
+				`repair: x: numbers written with a decimal comma, as in "1,5", "2,25" (set data.read.decimal: ",")`},
 		"carets":        {"a.csv", "x^y\n1^a\n2^b\n", data.Dialect{}, "x number: 1 2\ny category: a b\n", `guess: cells are separated by "^" (set data.read.delimiter: "^")`},
 		"colons, given": {"a.csv", "x:y\n1:a\n", data.Dialect{Delimiter: ":"}, "x number: 1\ny category: a\n", ""},
 		"single quotes": {"a.csv", "x,y\n'1','a, b'\n'2','it''s'\n", data.Dialect{}, "x number: 1 2\ny category: a, b it's\n",
@@ -126,19 +126,19 @@ func TestReadRaw(t *testing.T) {
 		"cells beyond, none": {"a.csv", "x,y\n1,2,\n3,4\n5,6,\n", data.Dialect{}, "x number: 1 3 5\ny number: 2 4 6\n", "repair: rows have empty cells beyond the last column, which are left out, as in \"1,2,\", \"5,6,\""},
 
 		"thousands": {"a.csv", "x\n\"1,234.5\"\n\"2,000,000\"\n7\n", data.Dialect{}, "x number: 1234.5 2000000 7\n",
-			`repair: x: numbers written with a decimal point, as in "1,234.5", "2,000,000"`},
+			`repair: x: numbers written with a decimal point, as in "1,234.5", "2,000,000" (set data.read.decimal: ".")`},
 		"points between thousands": {"a.csv", "x;y\n1.234,56;a\n1.234;b\n", data.Dialect{Delimiter: ";"}, "x number: 1234.56 1234\ny category: a b\n",
-			`repair: x: numbers written with a decimal comma, as in "1.234,56" (set data.read.decimal: ".")`},
+			`repair: x: numbers written with a decimal comma, as in "1.234,56" (set data.read.decimal: ",")`},
 		"blanks and apostrophes": {"a.csv", "x,y,z\n1 234.5,1'234.50,1\u00a0000\n12 000,2’000,2\u202f000\n", data.Dialect{}, "x number: 1234.5 12000\ny number: 1234.5 2000\nz number: 1000 2000\n", "-"},
 		"one thousand or one": {"a.csv", "x\n\"1,234\"\n\"2,345\"\n", data.Dialect{}, "x number: 1234 2345\n",
-			`guess: x: the mark in the numbers is taken for one between thousands, as in "1,234", "2,345" (set data.read.decimal: ",")`},
+			`guess: x: the mark in the numbers is taken for one between thousands, as in "1,234", "2,345" (set data.read.decimal: ".", or ",")`},
 		"another column tells": {"a.csv", "x;y\n1,234;0,5\n2,345;1,5\n", data.Dialect{Delimiter: ";"}, "x number: 1.234 2.345\ny number: 0.5 1.5\n", "-"},
-		"decimal given":        {"a.csv", "x\n\"1,234\"\n1.234\n", data.Dialect{Decimal: ","}, "x number: 1.234 1234\n", "-"},
+		"decimal given":        {"a.csv", "x\n\"1,234\"\n1.234\n", data.Dialect{Decimal: ","}, "x number: 1.234 1234\n", ""},
 		"money":                {"a.csv", "a,b,c,d\n\"$1,493,660 \",5 €,(12.50),USD 5\n-$5,€7,-3,USD -1.5\n", data.Dialect{}, "a number: 1493660 -5\nb number: 5 7\nc number: -12.5 -3\nd number: 5 -1.5\n", "-"},
 		"two moneys": {"a.csv", "x\n$5\n€7\n", data.Dialect{}, "x category: $5 €7\n",
 			`guess: x: the cells are amounts in more than one currency: they are read as words, as in "$5", "€7"`},
 		"percents": {"a.csv", "x\n12%\n7.5 %\n", data.Dialect{}, "x number: 12 7.5\n",
-			`repair: x: numbers written with a decimal point, and with %: 12% is read as 12, as in "12%", "7.5 %"`},
+			`repair: x: numbers written with a decimal point, and with %: 12% is read as 12, as in "12%", "7.5 %" (set data.read.decimal: ".")`},
 		"no numbers": {"a.csv", "x,y\n\"1,23,456\",5'7\n\"1,2,3\",6'1\n", data.Dialect{}, "x category: 1,23,456 1,2,3\ny category: 5'7 6'1\n", ""},
 
 		"short years": {"a.csv", "x\n12/31/20\n01/02/71\n", data.Dialect{}, "x time: 2020-12-31T00:00:00Z 1971-01-02T00:00:00Z\n",

@@ -90,10 +90,10 @@ func (s *csvScanner) unnamed(name string) error {
 }
 
 // unnamedIndex reports whether the header lacks the name of the first column,
-// as tables that R writes do: every row of the sample has one cell more, and
-// not an empty one at its end.
+// as tables that R writes do: every row of the sample has one cell more, not an
+// empty one at its end, and the first ones, the names of the rows, all differ.
 func (s *csvScanner) unnamedIndex(width int) int {
-	sample, records := s.w.rest(), 0
+	sample, records, rows := s.w.rest(), 0, map[string]bool{}
 	for len(sample) > 0 && width > 1 && records < 200 {
 		n, bad := s.parse(sample, s.w.done)
 		if n == 0 {
@@ -106,8 +106,12 @@ func (s *csvScanner) unnamedIndex(width int) int {
 		if records++; bad != "" || len(s.rec.cells) != width+1 || s.rec.cells[width].form == absent {
 			return 0
 		}
+		rows[string(s.rec.cells[0].text)] = true
 	}
-	return min(records, 1)
+	if records < 2 || len(rows) < records {
+		return 0
+	}
+	return 1
 }
 
 func (s *csvScanner) findings() []data.Finding {

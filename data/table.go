@@ -139,7 +139,12 @@ func gather[T any](v []T, rows []int) []T {
 // Table is a list of equally long columns with distinct names.
 type Table struct {
 	Columns []*Column
-	index   map[string]int
+
+	// Findings say what reading the source guessed, repaired and left out; nil
+	// for a table that was not read, or as clean as it gets.
+	Findings []Finding
+
+	index map[string]int
 }
 
 // NewTable returns a table of the given columns. It returns an error naming
@@ -189,7 +194,7 @@ func (t *Table) Names() []string {
 
 // Gather returns a new table holding the given rows, in that order.
 func (t *Table) Gather(rows []int) *Table {
-	out := &Table{Columns: make([]*Column, len(t.Columns)), index: t.index}
+	out := &Table{Columns: make([]*Column, len(t.Columns)), Findings: t.Findings, index: t.index}
 	for i, c := range t.Columns {
 		out.Columns[i] = c.Gather(rows)
 	}

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml/ast"
+
+	"github.com/tandem-ml/tandem/data"
 )
 
 // Key is one word of the project file's vocabulary.
@@ -59,8 +61,8 @@ func vocabulary() []key {
 	column := func(path, doc string, field func(*Data) *string) {
 		add(path, "a column", "", doc, func(r *reader, n ast.Node, p *Project) { r.column(n, path, field(&p.Data)) })
 	}
-	add("data.source", "a file or a glob pattern", "",
-		"Where the rows are, relative to the folder of the file: CSV, TSV, JSON or Parquet, also compressed with gzip. Required.",
+	add("data.source", "a file, a glob pattern or an address", "",
+		"Where the rows are, relative to the folder of the file: CSV, TSV, JSON, Parquet, Arrow or Excel, also compressed with gzip, zstd or zip. Also `https://`, `s3://bucket/key`, `postgres://` with `data.sql`, or `env:NAME` for an address in an environment variable. Required, but with `data.files`.",
 		func(r *reader, n ast.Node, p *Project) { r.source(n, &p.Data.Source) })
 	column("data.target", "The column to predict. Required.", func(d *Data) *string { return &d.Target })
 	add("data.positive", "a value of the target", "",
@@ -76,6 +78,40 @@ func vocabulary() []key {
 	add("data.protected", "a list of columns", "",
 		"Columns that may come in a request but are never scored and never a reason.",
 		func(r *reader, n ast.Node, p *Project) { r.columnList(n, "data.protected", &p.Data.Protected) })
+
+	add("data.sql", "a query", "",
+		"The rows are what this `SELECT` gives: over the tables of `data.files`, by DuckDB, or at the PostgreSQL server that `data.source` names, in a read-only transaction. Give it an `ORDER BY`: equal rows in equal order give equal models.",
+		func(r *reader, n ast.Node, p *Project) { r.text(n, &p.Data.SQL) })
+	add("data.files", "a map from table to file or pattern", "",
+		"The tables of `data.sql`. Each file is read as a source is, with `data.read`.",
+		func(r *reader, n ast.Node, p *Project) { r.files(n, &p.Data.Files) })
+	answer := func(name, value, doc string, read func(r *reader, n ast.Node, d *data.Dialect)) {
+		add("data.read."+name, value, "", doc, func(r *reader, n ast.Node, p *Project) { read(r, n, &p.Data.Read) })
+	}
+	answer("encoding", "`utf-8`, `utf-16le`, `utf-16be`, `windows-1252` or `latin-1`", "How the text is encoded. Left out, it is told from the file.",
+		func(r *reader, n ast.Node, d *data.Dialect) {
+			r.oneOf(n, &d.Encoding, []string{"utf-8", "utf-16le", "utf-16be", "windows-1252", "latin-1"}, nil)
+		})
+	answer("delimiter", "one character", "What stands between cells.",
+		func(r *reader, n ast.Node, d *data.Dialect) { r.character(n, &d.Delimiter) })
+	answer("quote", "`\"`, `'` or `none`", "What stands around a cell that holds the delimiter or a line break.",
+		func(r *reader, n ast.Node, d *data.Dialect) { r.oneOf(n, &d.Quote, []string{`"`, "'", "none"}, nil) })
+	answer("escape", "`\\` or `none`", "What stands before a quote within quotes. `none`: the quote is doubled.",
+		func(r *reader, n ast.Node, d *data.Dialect) { r.oneOf(n, &d.Escape, []string{`\`, "none"}, nil) })
+	answer("header", "`true` or `false`", "Whether the first line names the columns.",
+		func(r *reader, n ast.Node, d *data.Dialect) { d.Header = new(bool); r.boolean(n, d.Header) })
+	answer("skip", "a whole number from 0", "How many lines stand before the header.",
+		func(r *reader, n ast.Node, d *data.Dialect) { d.Skip = new(int); r.whole(n, d.Skip, 0, 1_000_000) })
+	answer("decimal", "`.` or `,`", "The mark before decimals; points, commas, blanks and apostrophes then stand between thousands.",
+		func(r *reader, n ast.Node, d *data.Dialect) { r.oneOf(n, &d.Decimal, []string{".", ","}, nil) })
+	answer("dates", "`dmy` or `mdy`", "Whether the day or the month comes first in dates such as 01/02/2026, where no cell tells.",
+		func(r *reader, n ast.Node, d *data.Dialect) { r.oneOf(n, &d.Dates, []string{"dmy", "mdy"}, nil) })
+	answer("missing", "a list of texts", "Cells that mean no value, instead of `NA`, `N/A`, `NULL`, `null`, `NaN`, `nan`, `?` and of guesses. An empty cell always does.",
+		func(r *reader, n ast.Node, d *data.Dialect) { r.texts(n, &d.Missing) })
+	answer("sheet", "a sheet's name", "Which sheet of a workbook is read. Left out, the first.",
+		func(r *reader, n ast.Node, d *data.Dialect) { r.text(n, &d.Sheet) })
+	answer("range", "cells, as in `B3:F200`", "Which part of the sheet is read.",
+		func(r *reader, n ast.Node, d *data.Dialect) { r.text(n, &d.Range) })
 
 	add("hypotheses", "a list of questions, each with one of `compare`, `associate`, `correlate`, `trend`, `spread`, `normal`, `proportion`, `paired`, `ab` and `survival`", "",
 		"Questions to test before modelling, as in `{question: Do defaulters earn less?, compare: Income, between: Status}`; `question` is for people and may be left out. [hypotheses.md](hypotheses.md) says what each asks and how its test is chosen. P values are corrected for the length of the list by Holm's method.",

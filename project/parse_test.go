@@ -166,9 +166,9 @@ const minimal = "data: {source: a.csv, target: y}\n"
 func TestProblems(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, src, want string }{
-		{"empty file", "", `tandem.yaml:1:1: "data.source" is missing: where the rows are, relative to the folder of the file: CSV, TSV, JSON or Parquet, also compressed with gzip
+		{"empty file", "", `tandem.yaml:1:1: "data.source" is missing: where the rows are, relative to the folder of the file: CSV, TSV, JSON, Parquet, Arrow or Excel, also compressed with gzip, zstd or zip
 tandem.yaml:1:1: "data.target" is missing: the column to predict`},
-		{"only a comment", "# nothing\n", `tandem.yaml:1:1: "data.source" is missing: where the rows are, relative to the folder of the file: CSV, TSV, JSON or Parquet, also compressed with gzip
+		{"only a comment", "# nothing\n", `tandem.yaml:1:1: "data.source" is missing: where the rows are, relative to the folder of the file: CSV, TSV, JSON, Parquet, Arrow or Excel, also compressed with gzip, zstd or zip
 tandem.yaml:1:1: "data.target" is missing: the column to predict`},
 		{"no target", "data:\n  source: a.csv\n", `tandem.yaml:2:3: "data.target" is missing: the column to predict`},
 		{"empty target", "data:\n  source: a.csv\n  target:\n", `tandem.yaml:3:11: there is no value here; give one or remove the key`},
@@ -186,8 +186,17 @@ tandem.yaml:2:33: "retrain.rollout" (promotion in steps through shadow and canar
 		{"later task", minimal + "model: {task: multiclass}\n", `tandem.yaml:2:15: "multiclass" is not supported by this version; use auto, binary and regression`},
 		{"misspelt task", minimal + "model: {task: binery}\n", `tandem.yaml:2:15: "binery" is not known here; did you mean "binary"?`},
 		{"unknown metric", minimal + "model: {metric: accuracy}\n", `tandem.yaml:2:17: "accuracy" is not known here; use one of auto, auc, log_loss and rmse`},
-		{"remote source", "data: {source: 's3://b/k', target: y}\n", `tandem.yaml:1:16: a source of "s3://" is not supported by this version; copy the data to a file and name that`},
-		{"SQL source", "data:\n  source: {sql: select 1}\n  target: y\n", `tandem.yaml:2:11: a source of SQL is not supported by this version; name a file`},
+		{"remote source", "data: {source: 'ftp://b/k', target: y}\n", `tandem.yaml:1:16: a source of "ftp://" is not supported by this version; copy the data to a file and name that`},
+		{"SQL source", "data:\n  source: {sql: select 1}\n  target: y\n", `tandem.yaml:2:11: a query stands under data.sql, and its tables under data.files`},
+		{"a query without tables", "data: {source: a.csv, sql: select 1, target: y}\n", `tandem.yaml:1:23: the query has no tables; name them in data.files, or a PostgreSQL server in data.source`},
+		{"tables without a query", "data: {files: {a: a.csv}, target: y}\n", `tandem.yaml:1:8: data.files are the tables of a query; give it as data.sql`},
+		{"a source and tables", "data: {source: b.csv, sql: select 1, files: {a: a.csv}, target: y}\n", `tandem.yaml:1:38: the rows come from data.source or from a query over data.files; remove one of them`},
+		{"a table's name", "data: {sql: select 1, files: {1a: a.csv}, target: y}\n", `tandem.yaml:1:31: "1a" cannot be a table's name: use letters, digits and '_', and begin with a letter`},
+		{"what reading guesses", "data:\n  source: a.csv\n  target: y\n  read: {delimiter: ab, decimal: x, missing: NA, dates: ymd}\n",
+			`tandem.yaml:4:21: one character must stand here, such as ';', "\t" or '|'
+tandem.yaml:4:34: "x" is not known here; use one of . and ,
+tandem.yaml:4:46: a list must stand here, such as [NA, "-999"]
+tandem.yaml:4:57: "ymd" is not known here; did you mean "dmy"?`},
 		{"list for one value", "data: {source: [a.csv], target: y}\n", `tandem.yaml:1:16: one value must stand here, not a list or a map`},
 		{"two parts", "data:\n  source: a.csv\n  target: y\n  exclude: [x, y]\n", `tandem.yaml:4:16: column "y" is already data.target on line 3; a column has one part`},
 		{"twice in a list", "data:\n  source: a.csv\n  target: y\n  exclude: [x, x]\n", `tandem.yaml:4:16: data.exclude names "x" twice`},

@@ -53,6 +53,10 @@ type Data struct {
 	Group     string   `json:"group,omitempty"`
 	Exclude   []string `json:"exclude,omitempty"`
 	Protected []string `json:"protected,omitempty"`
+
+	Read  data.Dialect      `json:"read,omitzero"`   // what reading the source need not guess
+	SQL   string            `json:"sql,omitempty"`   // the query whose rows are the data
+	Files map[string]string `json:"files,omitempty"` // table of the query -> file or pattern
 }
 
 // Hypothesis is one question to be tested before modelling: one of Compare,

@@ -175,7 +175,7 @@ func (r *reader) section(path string, n ast.Node) {
 	}
 	if path == "data" {
 		for _, word := range []string{"source", "target"} {
-			if !seen[word] {
+			if !seen[word] && !(word == "source" && seen["files"]) {
 				r.fail(at(n), "%q is missing: %s", "data."+word, firstSentence(lookup("data."+word).Doc))
 			}
 		}

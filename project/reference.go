@@ -54,6 +54,22 @@ costs, and which conditions a model must meet. Only ` + "`data.source`" + ` and 
 ` + "```yaml" + `
 ` + ExampleFile + "```" + `
 
+Rows may also come from a query over files, each of which is read as a source is. It sees these tables and nothing else
+of the machine:
+
+` + "```yaml" + `
+data:
+  sql: |
+    SELECT l.*, c.income, avg(l.amount) OVER (PARTITION BY l.customer) AS usual
+    FROM loans l LEFT JOIN customers c USING (customer) ORDER BY l.id
+  files: {loans: data/loans-*.csv, customers: data/customers.xlsx}
+  target: status
+` + "```" + `
+
+What ` + "`data.read`" + ` does not say is guessed from the file, and every guess is listed by ` + "`tandem explore`" + `; with ` + "`--strict`" + ` a
+guess is an error. ` + "`data.read`" + ` is about files: in production a request carries numbers as JSON numbers, and times as
+RFC 3339, whatever the marks of the training file; ` + "`tandem predict`" + ` reads its files as training does.
+
 The file is checked as a whole: every problem is reported at once, with its line and column.
 
     tandem.yaml:7:3: unknown key "protcted"; did you mean "protected"?
@@ -83,6 +99,18 @@ data:
   group: customer_id
   exclude: [notes_internal]
   protected: [Age, Marital]
+  read:
+    encoding: utf-8
+    delimiter: ";"
+    quote: '"'
+    escape: none
+    header: true
+    skip: 0
+    decimal: ","
+    dates: dmy
+    missing: [NA, "-999"]
+    sheet: loans
+    range: A1:N5000
 hypotheses:
   - {question: Do defaulters earn less?, compare: Income, between: Status}
   - {question: Is a record linked to default?, associate: [Records, Status]}

@@ -31,13 +31,16 @@ func TestReference(t *testing.T) {
 }
 
 // TestExampleFile holds the example to its promise: it is accepted, and it
-// shows every key.
+// shows every key that can stand beside the others.
 func TestExampleFile(t *testing.T) {
 	t.Parallel()
 	if _, err := project.Parse("tandem.yaml", []byte(project.ExampleFile)); err != nil {
 		t.Error(err)
 	}
 	for _, k := range project.Keys() {
+		if k.Path == "data.sql" || k.Path == "data.files" {
+			continue // stand in the place of data.source; the page has an example of their own
+		}
 		word := k.Path[strings.LastIndex(k.Path, ".")+1:] + ":"
 		if k.Supported != strings.Contains(project.ExampleFile, word) {
 			t.Errorf("key %q: supported is %v, and the example disagrees", k.Path, k.Supported)

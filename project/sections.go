@@ -276,6 +276,15 @@ func (r *reader) check() {
 			r.fail(m.place, "column %q is %s and is never a reason; remove its text", m.column, role.key)
 		}
 	}
+	server := strings.HasPrefix(p.Data.Source, "postgres") || strings.HasPrefix(p.Data.Source, "env:")
+	switch where, files := r.places["data.sql"], p.Data.Files != nil; {
+	case files && p.Data.SQL == "":
+		r.fail(r.places["data.files"], "data.files are the tables of a query; give it as data.sql")
+	case files && p.Data.Source != "":
+		r.fail(r.places["data.files"], "the rows come from data.source or from a query over data.files; remove one of them")
+	case p.Data.SQL != "" && !files && !server:
+		r.fail(where, "the query has no tables; name them in data.files, or a PostgreSQL server in data.source")
+	}
 	if p.Model.Task == "regression" {
 		if p.Data.Positive != "" {
 			r.fail(r.places["data.positive"], "data.positive has no meaning with model.task: regression; remove one of them")

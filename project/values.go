@@ -54,18 +54,80 @@ func (r *reader) name(n ast.Node, into *string) {
 
 func (r *reader) source(n ast.Node, into *string) {
 	if r.isSQL(n) {
-		r.fail(at(n), "a source of SQL is not supported by this version; name a file")
+		r.fail(at(n), "a query stands under data.sql, and its tables under data.files")
 		return
 	}
 	var s string
 	if !r.text(n, &s) {
 		return
 	}
-	if scheme, _, ok := strings.Cut(s, "://"); ok {
+	if scheme, _, ok := strings.Cut(s, "://"); ok && !contains(Schemes, scheme) {
 		r.fail(at(n), "a source of %q is not supported by this version; copy the data to a file and name that", scheme+"://")
 		return
 	}
 	*into = s
+}
+
+// Schemes are what a source that is no file may begin with, before "://".
+var Schemes = []string{"https", "http", "s3", "postgres", "postgresql"}
+
+// files reads the tables of a query.
+func (r *reader) files(n ast.Node, into *map[string]string) {
+	if !r.isMap(n, "data.files") {
+		return
+	}
+	out := map[string]string{}
+	r.pairs(n, func(word string, where place, value ast.Node) {
+		if !isTable(word) {
+			r.fail(where, "%q cannot be a table's name: use letters, digits and '_', and begin with a letter", word)
+			return
+		}
+		var s string
+		if r.text(value, &s) {
+			out[word] = s
+		}
+	})
+	*into = out
+}
+
+func isTable(s string) bool {
+	for i, c := range s {
+		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_'
+		if !letter && (i == 0 || c < '0' || c > '9') {
+			return false
+		}
+	}
+	return s != "" && len(s) <= 63
+}
+
+// character reads one ASCII character.
+func (r *reader) character(n ast.Node, into *string) {
+	var s string
+	if !r.text(n, &s) {
+		return
+	}
+	if len(s) != 1 || s[0] >= 0x80 || s == "\n" || s == "\r" || s == `"` {
+		r.fail(at(n), "one character must stand here, such as ';', \"\\t\" or '|'")
+		return
+	}
+	*into = s
+}
+
+// texts reads a list of texts; it may be empty.
+func (r *reader) texts(n ast.Node, into *[]string) {
+	s, ok := n.(*ast.SequenceNode)
+	if !ok {
+		r.fail(at(n), "a list must stand here, such as [NA, \"-999\"]")
+		return
+	}
+	out := []string{}
+	for _, item := range s.Values {
+		var one string
+		if r.text(item, &one) {
+			out = append(out, one)
+		}
+	}
+	*into = out
 }
 
 func (r *reader) isSQL(n ast.Node) bool {

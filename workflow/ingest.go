@@ -20,18 +20,26 @@ type Ingested struct {
 	Snapshot data.Snapshot
 	Target   Target
 	Rejects  []ingest.Reject
+	Findings []data.Finding
 	NoTarget int // rows left out because their target is missing
 }
 
 // read reads the project's source, and learns its contract and profile.
 func read(ctx context.Context, p *project.Project, opt Options) (*Ingested, error) {
-	res, err := ingest.Read(ctx, p.Data.Source, ingest.Options{Dir: p.Dir,
-		Progress: func(rows int) { opt.Talk.Progress("  ingest  %d rows", rows) }})
+	how := reading(p)
+	how.Strict = opt.Strict
+	how.Progress = func(rows int) { opt.Talk.Progress("  ingest  %d rows", rows) }
+	res, err := ingest.Read(ctx, p.Data.Source, how)
 	if err != nil {
 		return nil, err
 	}
-	in := &Ingested{Snapshot: res.Snapshot, Rejects: res.Rejects}
+	in := &Ingested{Snapshot: res.Snapshot, Rejects: res.Rejects, Findings: res.Findings}
 	return in, in.learn(res.Table, p)
+}
+
+// reading is how the project's source is read.
+func reading(p *project.Project) ingest.Options {
+	return ingest.Options{Dir: p.Dir, Dialect: p.Data.Read, SQL: p.Data.SQL, Tables: p.Data.Files}
 }
 
 // learn fills in everything that follows from the table.
@@ -95,6 +103,32 @@ func tellRejects(talk *Talk, rejects []ingest.Reject) {
 	}
 }
 
+// tellFindings lists what was guessed and repaired; rejects are told by
+// tellRejects.
+func tellFindings(talk *Talk, found []data.Finding) {
+	for _, f := range found {
+		if f.Kind != "reject" {
+			talk.Line("            %v", f)
+		}
+	}
+}
+
+// countFindings says in one line how much was guessed and repaired.
+func countFindings(talk *Talk, found []data.Finding) {
+	guesses, repairs := 0, 0
+	for _, f := range found {
+		switch f.Kind {
+		case "guess":
+			guesses++
+		case "repair":
+			repairs++
+		}
+	}
+	if guesses+repairs > 0 {
+		talk.Line("            guesses: %d, repairs: %d in reading the source; tandem explore lists them", guesses, repairs)
+	}
+}
+
 func checkMetric(task bundle.Task, metric string) error {
 	switch {
 	case metric == "" || metric == "auto":
@@ -109,6 +143,7 @@ func checkMetric(task bundle.Task, metric string) error {
 // talkAbout tells what a person should know of a reading.
 func (in *Ingested) talkAbout(talk *Talk) {
 	talk.Line("  ingest    %d rows, %d columns from %s", in.Snapshot.Rows, in.Snapshot.Columns, in.Snapshot.Source)
+	countFindings(talk, in.Findings)
 	tellRejects(talk, in.Rejects)
 	if in.NoTarget > 0 {
 		talk.Line("            %d rows have no value in %q, the target, and are left out", in.NoTarget, in.Target.Column)

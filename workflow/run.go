@@ -24,7 +24,7 @@ import (
 // The stages' own versions: raised when a stage would make other output from
 // the same input, so that what an older program left in the cache is not used.
 const (
-	ingestVersion     = 1
+	ingestVersion     = 2
 	exploreVersion    = 1
 	hypothesisVersion = 2
 	trainVersion      = 3
@@ -127,7 +127,7 @@ func (s *session) stages() []stage {
 	said := words{p.Name, p.Decision.Reasons, p.Decision.ReasonTexts}
 	return []stage{
 		{name: "ingest", version: ingestVersion, inputs: s.source, make: s.ingest,
-			params: []any{p.Data, p.Contract, p.Model.Task, p.Model.Metric}},
+			params: strictly(s.opt, p.Data, p.Contract, p.Model.Task, p.Model.Metric)},
 		{name: "explore", version: exploreVersion, after: []string{"ingest"}, make: s.explore, params: p.Name},
 		{name: "test", version: hypothesisVersion, after: []string{"ingest"}, make: s.test, params: p.Hypotheses},
 		{name: "train", version: trainVersion, after: []string{"ingest"}, make: s.train,
@@ -165,8 +165,17 @@ func (s *session) do(ctx context.Context, st stage) (bool, error) {
 	return !out.Cached, nil
 }
 
+// strictly are the parameters of a stage that reads: what was read with guesses
+// is not what a strict run asks for.
+func strictly(opt Options, params ...any) []any {
+	if opt.Strict {
+		params = append(params, "strict")
+	}
+	return params
+}
+
 func (s *session) source(ctx context.Context) (map[string]string, error) {
-	h, err := ingest.Hash(ctx, s.project.Data.Source, s.project.Dir)
+	h, err := ingest.HashOf(ctx, s.project.Data.Source, reading(s.project))
 	if err != nil {
 		return nil, err
 	}
@@ -417,7 +426,7 @@ func publish(from, to string) error {
 
 func explorePage(in *Ingested, title string) (*explore.Page, error) {
 	return explore.Build(in.Table, in.Profile, &in.Contract, explore.Options{
-		Title: title, Target: in.Target.Column, Positive: in.Target.Positive, Ingest: told(in.Rejects)})
+		Title: title, Target: in.Target.Column, Positive: in.Target.Positive, Ingest: told(in.Findings, in.Rejects)})
 }
 
 // alerts returns the sentences of a page's alerts that are more than notes,

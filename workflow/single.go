@@ -166,15 +166,31 @@ func EvaluateFile(ctx context.Context, b *bundle.Bundle, source string, opt Opti
 	return assess(b, p, p.y, b.Manifest.Seed)
 }
 
-// ExploreFile reads a table and draws its exploration page. target may be "".
+// ExploreFile reads a table, or the data of a project's folder, and draws its
+// exploration page. target may be "".
 func ExploreFile(ctx context.Context, source, target, positive string, opt Options) (*explore.Page, error) {
-	res, err := ingest.Read(ctx, source, ingest.Options{Progress: func(rows int) { opt.Talk.Progress("  %d rows", rows) }})
+	how := ingest.Options{Strict: opt.Strict, Progress: func(rows int) { opt.Talk.Progress("  %d rows", rows) }}
+	if info, err := os.Stat(source); err == nil && info.IsDir() {
+		p, err := project.Load(source)
+		if err != nil {
+			return nil, err
+		}
+		progress := how.Progress
+		how, source = reading(p), p.Data.Source
+		how.Strict, how.Progress = opt.Strict, progress
+		if target == "" {
+			target, positive = p.Data.Target, p.Data.Positive
+		}
+	}
+	res, err := ingest.Read(ctx, source, how)
 	if err != nil {
 		return nil, err
 	}
+	source = res.Snapshot.Source // without passwords
+	tellFindings(opt.Talk, res.Findings)
 	tellRejects(opt.Talk, res.Rejects)
 	profile := data.NewProfile(res.Table)
-	o := explore.Options{Title: source, Ingest: told(res.Rejects)}
+	o := explore.Options{Title: source, Ingest: told(res.Findings, res.Rejects)}
 	var contract *data.Contract
 	if target != "" {
 		c := res.Table.Column(target)
@@ -208,10 +224,16 @@ func CompareFiles(ctx context.Context, now, before string, opt Options) (*explor
 	return explore.Compare(read[0].Table, read[1].Table, before, now), nil
 }
 
-// told lists rejected rows for a page, the first of them one by one.
-func told(rejects []ingest.Reject) []string {
+// told lists for a page what reading guessed and repaired, and the rejected rows,
+// the first of them one by one.
+func told(found []data.Finding, rejects []ingest.Reject) []string {
 	const shown = 20
 	var out []string
+	for _, f := range found {
+		if f.Kind != "reject" {
+			out = append(out, f.String())
+		}
+	}
 	for _, r := range rejects[:min(shown, len(rejects))] {
 		e := data.CellError{File: r.File, Line: r.Line, Row: r.Row, Column: r.Column, Value: r.Value, Err: r.Reason}
 		out = append(out, "rejected: "+e.Error())
@@ -260,7 +282,7 @@ func QuestionForms() []string { return hypothesis.Usages() }
 // project's folder, the hypotheses of the project. P-values are corrected for
 // their number by the method of that name, "" being Holm's.
 func TestHypotheses(ctx context.Context, source string, asked []Question, correction string, opt Options) ([]bundle.Hypothesis, error) {
-	dir := ""
+	var how ingest.Options
 	by, err := hypothesis.CorrectionOf(cmp.Or(correction, "Holm"))
 	if err != nil {
 		return nil, err
@@ -273,9 +295,10 @@ func TestHypotheses(ctx context.Context, source string, asked []Question, correc
 		if len(p.Hypotheses) == 0 {
 			return nil, fmt.Errorf("the project %s declares no hypotheses", p.Name)
 		}
-		asked, dir, source = questions(p), p.Dir, p.Data.Source
+		asked, source, how = questions(p), p.Data.Source, reading(p)
 	}
-	res, err := ingest.Read(ctx, source, ingest.Options{Dir: dir})
+	how.Strict = opt.Strict
+	res, err := ingest.Read(ctx, source, how)
 	if err != nil {
 		return nil, err
 	}

@@ -29,6 +29,7 @@ type Options struct {
 	Workers   int   // 0: GOMAXPROCS
 	NoHoldout bool  // all rows are for training and calibration: the caller evaluates on rows of its own
 	Talk      *Talk // nil: silent
+	Strict    bool  // a guess, a repair or a reject in reading the source is an error
 
 	spent time.Duration // part of the budget that the search may not have: gone already, or kept for what follows
 }

@@ -17,12 +17,15 @@ import (
 
 func (s *shared) exploreCommand() *cobra.Command {
 	var target, positive, out, notebook, against string
+	var strict bool
 	c := &cobra.Command{
-		Use: "explore DATA", GroupID: "science", Args: cobra.ExactArgs(1),
+		Use: "explore DATA|DIR", GroupID: "science", Args: cobra.ExactArgs(1),
 		Short: "Write a page about a table: what it holds, what says the target, leakage, drift, personal data, and what to do",
 		Long: `Write one self-contained page about a table: alerts with the settings that answer
 them, distributions, relation to the target, leakage, what goes together, what
-changes over time, which rows repeat, personal data. Personal values are masked.
+changes over time, which rows repeat, personal data, and what reading the file
+guessed, repaired and rejected. Personal values are masked. Of a project's folder
+its data are explored.
 With --against, what DATA changed since another table: columns, kinds, values, ranges, distributions.
 docs/explore-json.md describes what --json prints.`,
 		Example: `  tandem explore loans.csv --target status
@@ -48,7 +51,7 @@ docs/explore-json.md describes what --json prints.`,
 				}
 				return s.against(c.Context(), args[0], against, out)
 			}
-			page, err := workflow.ExploreFile(c.Context(), args[0], target, positive, workflow.Options{Talk: s.talk()})
+			page, err := workflow.ExploreFile(c.Context(), args[0], target, positive, workflow.Options{Talk: s.talk(), Strict: strict})
 			if err != nil {
 				return err
 			}
@@ -79,6 +82,7 @@ docs/explore-json.md describes what --json prints.`,
 			return nil
 		},
 	}
+	c.Flags().BoolVar(&strict, "strict", false, "take every guess, repair or row left out in reading the data for an error")
 	c.Flags().StringVar(&target, "target", "", "the column to relate the others to")
 	c.Flags().StringVar(&positive, "positive", "", "the target's value that is the event of interest")
 	c.Flags().StringVarP(&out, "output", "o", "", "the page to write (default: DATA's name with .explore.html, in the current folder)")

@@ -48,11 +48,12 @@ func (s *shared) initCommand() *cobra.Command {
 
 func (s *shared) runCommand() *cobra.Command {
 	var workers int
+	var strict bool
 	c := &cobra.Command{
 		Use: "run [DIR]", GroupID: "science", Args: cobra.MaximumNArgs(1),
 		Short: "Run a project's stages, from raw file to verified bundle; unchanged ones come from the cache",
 		RunE: func(c *cobra.Command, args []string) error {
-			run, err := workflow.RunProject(c.Context(), folder(args), workflow.Options{Workers: workers, Talk: s.talk()})
+			run, err := workflow.RunProject(c.Context(), folder(args), workflow.Options{Workers: workers, Talk: s.talk(), Strict: strict})
 			if err != nil {
 				return err
 			}
@@ -65,5 +66,6 @@ func (s *shared) runCommand() *cobra.Command {
 		},
 	}
 	c.Flags().IntVar(&workers, "workers", 0, "how many processors to use (0: all); the result does not depend on it")
+	c.Flags().BoolVar(&strict, "strict", false, "take every guess, repair or row left out in reading the data for an error")
 	return c
 }

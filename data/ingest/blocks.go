@@ -3,7 +3,6 @@ package ingest
 import (
 	"bufio"
 	"bytes"
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -52,6 +51,8 @@ type BlockOptions struct {
 	// with the row after them.
 	Skip int
 
+	Dialect data.Dialect // answers what reading text otherwise guesses
+
 	Dir string // the folder that a relative source starts from; "" is the current one
 }
 
@@ -85,7 +86,7 @@ func formatOf(name string) (format, error) {
 // a column other than a feature that comes up after them is not read.
 func Blocks(ctx context.Context, source string, opt BlockOptions, do func(*Block) error) (rows int, err error) {
 	s := &stream{do: do, skip: opt.Skip}
-	s.opt = Options{Contract: opt.Contract, KeepBad: true}
+	s.opt = Options{Contract: opt.Contract, KeepBad: true, Dialect: opt.Dialect, Dir: opt.Dir}
 	s.ctx, s.at = ctx, map[string]int{}
 	as, err := formatOf(opt.Format)
 	if err != nil {
@@ -101,9 +102,11 @@ func Blocks(ctx context.Context, source string, opt BlockOptions, do func(*Block
 			return 0, err
 		}
 	} else {
-		if s.files, err = resolve(source, opt.Dir); err != nil {
+		var release func()
+		if s.files, _, _, _, release, err = resolveAll(ctx, source, &s.opt, true); err != nil {
 			return 0, err
 		}
+		defer release()
 		for i := range s.files {
 			s.files[i].as = as
 		}
@@ -138,28 +141,28 @@ type stream struct {
 // take makes the one file of an input, and what there is of it to look at
 // beforehand.
 func (s *stream) take(name string, input io.Reader, as format) (sample []file, release func(), err error) {
-	release = func() {}
 	head, r, err := peek(&stoppable{s.ctx, input})
 	if err != nil {
 		return nil, nil, readError(name, err)
 	}
-	if bytes.HasPrefix(head, []byte("\x1f\x8b")) {
-		zip, err := gzip.NewReader(r)
-		if err == nil {
-			head, r, err = peek(zip)
-		}
-		if err != nil {
-			return nil, nil, readError(name, err)
-		}
+	unpacked, _, release, err := unpack(r, head, "", 0)
+	if err == nil {
+		head, r, err = peek(unpacked)
+	}
+	if err != nil {
+		return nil, nil, readError(name, err)
 	}
 	if len(head) == 0 {
 		return nil, nil, empty(name)
+	}
+	if bytes.HasPrefix(head, []byte(magicZip)) {
+		return nil, nil, data.WithHint(fmt.Errorf("%s is a ZIP archive or a workbook", name), "name it as a file: it cannot be read from a stream")
 	}
 	if err := known(name, head); err != nil {
 		return nil, nil, err
 	}
 	if as == 0 {
-		as = detect("", head)
+		as = detectFormat("", head)
 	}
 	switch as {
 	case formatParquet: // its directory is at its end
@@ -174,7 +177,11 @@ func (s *stream) take(name string, input io.Reader, as format) (sample []file, r
 		s.files = []file{{name: name, stream: r, as: as}}
 		return nil, release, nil
 	}
-	whole := bufio.NewReaderSize(r, maxRecord+1<<20)
+	text, _, err := decode(r, s.opt.Dialect.Encoding, false)
+	if err != nil {
+		return nil, nil, readError(name, err)
+	}
+	whole := bufio.NewReaderSize(text, maxRecord+1<<20)
 	first, err := whole.Peek(maxRecord + 1<<20)
 	if err != nil && err != io.EOF {
 		return nil, nil, readError(name, err)
@@ -232,7 +239,7 @@ func (s *stream) look(look *reader, input bool) (json bool, err error) {
 	if len(look.files) == 0 {
 		return false, nil
 	}
-	one, err := scan(s.ctx, look.files[0], nil)
+	one, err := scan(s.ctx, look.files[0], nil, &s.opt)
 	if err != nil {
 		return false, err
 	}
@@ -241,45 +248,93 @@ func (s *stream) look(look *reader, input bool) (json bool, err error) {
 	if err := one.close(); err != nil {
 		return json, readError(look.files[0].name, err)
 	}
-	if f := &look.files[0]; f.stream != nil {
-		_, err := f.stream.(*bytes.Reader).Seek(0, io.SeekStart)
+	if err := rewind(look.files[0]); err != nil {
+		return json, err
+	}
+	for _, f := range look.files[1:] { // their columns may be others
+		if json {
+			break
+		}
+		more, err := scan(s.ctx, f, nil, &s.opt)
 		if err != nil {
-			return json, err
+			return false, err
+		}
+		for _, name := range more.names() {
+			if !slices.Contains(names, name) {
+				names = append(slices.Clip(names), name)
+			}
+		}
+		if err := more.close(); err != nil {
+			return false, readError(f.name, err)
 		}
 	}
 	times := false
 	for _, f := range s.opt.Contract.Fields {
 		times = times || f.Kind == data.Time && (json || slices.Contains(names, f.Name))
 	}
-	if !json && !times {
-		for i, name := range names {
-			look.at[name] = i
-			look.names = append(look.names, name)
-			look.surveys = append(look.surveys, survey{})
-		}
-		return json, nil
-	}
-	var timed []int // places of the columns of times
+	var asked []int // places of the columns of times and numbers
 	placed := 0     // columns that were asked
-	err = look.each(func(_ file, _ int, rec *record, cells []cell) error {
-		look.rows++
+	limit := 0
+	see := func(_ file, _ int, rec *record, cells []cell) error {
+		if look.rows++; look.rows == early {
+			look.freeze()
+		}
 		for ; placed < len(look.names); placed++ {
-			if f := s.opt.Contract.Field(look.names[placed]); f != nil && f.Kind == data.Time {
-				timed = append(timed, placed)
+			if f := s.opt.Contract.Field(look.names[placed]); f != nil && (f.Kind == data.Time || f.Kind == data.Number) {
+				asked = append(asked, placed)
 			}
 		}
-		if rec.bad != "" {
-			return nil
+		if rec.bad == "" {
+			for _, i := range asked {
+				look.surveys[i].see(&cells[i])
+			}
 		}
-		for _, i := range timed {
-			look.surveys[i].see(&cells[i])
+		if look.rows == limit {
+			return errEnough
 		}
 		return nil
-	})
+	}
+	if !json && !times {
+		// Are numbers written in a style of their own? The first rows tell.
+		limit = early
+		files := look.files
+		if err = look.each(see); err != nil && !errors.Is(err, errEnough) && !input {
+			return json, err
+		}
+		look.settle()
+		if !slices.ContainsFunc(look.surveys, func(s survey) bool { return s.early }) {
+			for _, name := range names[len(look.names):] {
+				look.at[name] = len(look.names)
+				look.names = append(look.names, name)
+				look.surveys = append(look.surveys, survey{})
+			}
+			return json, nil
+		}
+		look.files, limit = files, 0
+		if err := rewind(look.files[0]); err != nil {
+			return json, err
+		}
+		look.names, look.at, look.surveys, look.rows = nil, map[string]int{}, nil, 0
+		asked, placed = nil, 0
+	}
+	err = look.each(see)
+	look.settle()
 	if err != nil && input && look.rows > 0 && s.ctx.Err() == nil {
 		err = nil // reading comes to it
 	}
 	return json, err
+}
+
+// errEnough ends the look at the first rows.
+var errEnough = errors.New("enough was seen")
+
+// rewind lets a sample be read again.
+func rewind(f file) error {
+	if f.stream == nil {
+		return nil
+	}
+	_, err := f.stream.(*bytes.Reader).Seek(0, io.SeekStart)
+	return err
 }
 
 // expect plans the features that no object had so far.
@@ -290,7 +345,7 @@ func (s *stream) expect() {
 			s.names = append(s.names, f.Name)
 			var none survey
 			s.surveys = append(s.surveys, none)
-			s.columns = append(s.columns, newColumn(given(f, &none), s.rows))
+			s.columns = append(s.columns, newColumn(given(f, &none, s.lean(s.opt.Contract)), s.rows))
 		}
 	}
 }
@@ -366,6 +421,6 @@ func (s *stream) hand() error {
 }
 
 // openStream is open for what can be read only once.
-func openStream(ctx context.Context, f file) (*input, error) {
+func openStream(ctx context.Context, f file, _ *Options) (*input, error) {
 	return &input{format: f.as, r: &stoppable{ctx, f.stream}, close: func() error { return nil }}, nil
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"math"
 	"strconv"
-	"time"
 )
 
 // form is what a cell holds before its column's kind is known.
@@ -195,14 +194,23 @@ const (
 	ymd             // 2026-01-31, 2026/01/31
 	dmy             // 31/01/2026, 31.01.2026, 31-01-2026
 	mdy             // 01/31/2026, 01-31-2026
+	dmyShort        // 31/01/26
+	mdyShort        // 01/31/26
+	named           // 31-Jan-2026, January 31, 2026
 	layouts
 )
+
+// shortened reports whether years have two digits.
+func (l layout) shortened() bool { return l == dmyShort || l == mdyShort }
 
 // parseTime reads a date, with a time of day and a zone or without, in UTC
 // where no zone is given. Days that do not exist are refused.
 func parseTime(b []byte, l layout) (us int64, ok bool) {
+	if l == named {
+		return parseNamed(b)
+	}
 	b = trim(b)
-	if len(b) < 8 || b[0] < '0' || b[0] > '9' {
+	if len(b) < 6 || b[0] < '0' || b[0] > '9' {
 		return 0, false
 	}
 	var parts [3]int
@@ -214,8 +222,8 @@ func parseTime(b []byte, l layout) (us int64, ok bool) {
 			parts[k] = parts[k]*10 + int(b[i]-'0')
 			i++
 		}
-		long := l == ymd && k == 0 || l != ymd && k == 2
-		if n := i - from; long && n != 4 || !long && n != 1 && n != 2 {
+		long := l == ymd && k == 0 || (l == dmy || l == mdy) && k == 2
+		if n := i - from; long && n != 4 || !long && n != 1 && n != 2 || l.shortened() && k == 2 && n != 2 {
 			return 0, false
 		}
 		if k == 2 {
@@ -225,30 +233,22 @@ func parseTime(b []byte, l layout) (us int64, ok bool) {
 			return 0, false
 		}
 		separator = b[i]
-		if separator != '-' && separator != '/' && (separator != '.' || l != dmy) {
+		if separator != '-' && separator != '/' && (separator != '.' || l != dmy && l != dmyShort) {
 			return 0, false
 		}
 		i++
 	}
 	year, month, day := parts[0], parts[1], parts[2]
 	switch l {
-	case dmy:
+	case dmy, dmyShort:
 		year, month, day = parts[2], parts[1], parts[0]
-	case mdy:
+	case mdy, mdyShort:
 		year, month, day = parts[2], parts[0], parts[1]
 	}
-	if year < 1 || month < 1 || month > 12 || day < 1 {
-		return 0, false
+	if l.shortened() {
+		year = century(year)
 	}
-	clock, ok := parseClock(b[i:])
-	if !ok {
-		return 0, false
-	}
-	d := time.Date(year, time.Month(month), day, 0, 0, 0, 0, time.UTC)
-	if d.Day() != day {
-		return 0, false // 31 June
-	}
-	return d.Unix()*1e6 + clock, true
+	return date(year, month, day, b[i:])
 }
 
 // parseClock reads what follows a date: nothing, or "T" or a blank, hh:mm, with

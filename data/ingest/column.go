@@ -15,6 +15,7 @@ type column struct {
 	numbers []float64
 	times   []int64
 	texts   []string
+	blanked int // cells of numbers or times that hold a mark for no value
 
 	// Words are kept once each: codes point into words, in order of arrival,
 	// until there are too many different ones for a category.
@@ -64,8 +65,22 @@ func (c *column) addNumber(v *cell) string {
 		c.numbers = append(c.numbers, v.num)
 		return ""
 	case text:
-		if x, shape := parseNumber(v.text); shape != notNumber {
-			c.numbers = append(c.numbers, x)
+		// In a column of decimal commas 1.234 is a thousand and more.
+		if c.style != commas {
+			if x, shape := parseNumber(v.text); shape != notNumber {
+				c.numbers = append(c.numbers, x)
+				return ""
+			}
+		}
+		if c.style != plain {
+			if x, ok := parseStyled(v.text, c.style); ok {
+				c.numbers = append(c.numbers, x)
+				return ""
+			}
+		}
+		if isWeak(v.text) {
+			c.blanked++
+			c.numbers = append(c.numbers, math.NaN())
 			return ""
 		}
 	}
@@ -85,11 +100,20 @@ func (c *column) addTime(v *cell) string {
 			c.times = append(c.times, us)
 			return ""
 		}
+		if isWeak(v.text) {
+			c.blanked++
+			c.times = append(c.times, data.MissingTime)
+			return ""
+		}
 	}
 	return c.complain("is not a time", [...]string{
 		ymd: "write times as 2026-01-31 or 2026-01-31T08:30:00Z, or leave the cell empty",
 		dmy: "write times as 31/01/2026, as the others are, or leave the cell empty",
 		mdy: "write times as 01/31/2026, as the others are, or leave the cell empty",
+
+		dmyShort: "write times as 31/01/26, as the others are, or leave the cell empty",
+		mdyShort: "write times as 01/31/26, as the others are, or leave the cell empty",
+		named:    "write times as 31 January 2026, as the others are, or leave the cell empty",
 	}[max(c.layout, ymd)])
 }
 

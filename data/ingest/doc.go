@@ -9,12 +9,18 @@
 //
 // # Formats
 //
-// CSV and TSV (also .gz; comma, tab, semicolon or bar between cells), JSON lines
-// (.jsonl, .ndjson, also .gz), a JSON array of objects (.json, also .gz),
-// Parquet, and Arrow IPC streams (.arrow, .arrows). What is inside decides where
-// it can: gzip, Parquet and Arrow are known by their first bytes, whatever the
-// name. In CSV the first line names the columns;
-// empty lines are skipped; a quote inside an unquoted cell is plain text.
+// CSV and TSV, JSON lines (.jsonl, .ndjson), a JSON array of objects (.json),
+// Parquet, Arrow IPC streams (.arrow, .arrows), and Excel workbooks (.xlsx);
+// text also compressed with gzip or zstd, or as the one file of a ZIP archive.
+// What is inside decides where it can, whatever the name. A source may be an
+// address (https, s3, postgres; package fetch), or a query over files.
+//
+// Of text, the encoding, the separator, the quotes, the lines before the header
+// and whether there is one are told from its first 64 kB. Empty lines are
+// skipped; a quote inside an unquoted cell is plain text; columns without a name
+// or with one that is taken get one. Lines that name the columns again, and a
+// last line of totals, are rejects. Every guess and repair is in
+// [Result.Findings], with the setting of [data.Dialect] that settles it.
 //
 // # How types are decided
 //
@@ -30,11 +36,18 @@
 //	                                             1000 distinct, and over half
 //	longer                                       Text
 //
+// Numbers may have marks between thousands, a decimal comma, a currency, a percent
+// sign (12% is 12), or brackets for a minus; the column tells which mark is the
+// decimal one, or else other columns. In a number column -, . and the errors of a
+// spreadsheet mean no value, and so does a number such as -999 that stands in a
+// pile far from all others.
+//
 // In a Number or Time column a cell that is neither missing nor of that type
 // makes its row a reject: were it read as missing, a typing error would become a
 // fact. Times are written 2026-01-31 or 2026/01/31, with 08:30[:15[.5]] and a
-// zone or not; 31/01/2026 and 01/31/2026 are understood when some row shows
-// which of the two it is. yes, no, 0 and 1 stay what they are.
+// zone or not, or with the month in words, 31-Jan-2026; 31/01/2026 and
+// 01/31/2026, also with two digits for the year, are understood when some row, or
+// another column, shows which of the two it is. yes, no, 0 and 1 stay what they are.
 //
 // # Prediction
 //
@@ -60,7 +73,4 @@
 // Text is read twice, once to decide types and count rows, once to fill columns
 // of exactly that size, so that memory is that of the table and a megabyte more.
 // This is the only package that links DuckDB.
-//
-// It does not read over the network or from databases, undo backslash escapes
-// or comments in CSV, or take decimal commas and thousands marks for numbers.
 package ingest

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"unsafe"
 
@@ -25,10 +26,15 @@ var settings = [][2]string{
 	{"autoinstall_known_extensions", "false"},
 	{"autoload_known_extensions", "false"},
 	{"preserve_insertion_order", "true"},
-	{"lock_configuration", "true"},
 }
 
-func openDatabase() (*database, error) {
+func openDatabase() (*database, error) { return openWith(settings, true) }
+
+// openWith opens a database with settings, which are locked if no more follow.
+func openWith(settings [][2]string, locked bool) (*database, error) {
+	if locked {
+		settings = append(slices.Clip(settings), [2]string{"lock_configuration", "true"})
+	}
 	var config duckdb.Config
 	if duckdb.CreateConfig(&config) != duckdb.StateSuccess {
 		return nil, errors.New("duckdb: no configuration")

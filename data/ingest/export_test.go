@@ -3,6 +3,8 @@ package ingest
 import (
 	"bytes"
 	"io"
+
+	"github.com/tandem-ml/tandem/data"
 )
 
 // WriteParquet writes the result of a query as a Parquet file.
@@ -28,9 +30,9 @@ func Cells(r io.Reader, comma byte) (header []string, cells [][]string, at []int
 	in := &input{r: r, format: formatLines, close: func() error { return nil }}
 	var s scanner
 	if comma != 0 {
-		s, err = newCSVScanner("test", in, comma)
+		s, err = newCSVScanner("test", in, comma, data.Dialect{Header: new(true), Skip: new(int), Quote: `"`, Escape: "none"}, nil)
 	} else {
-		s, err = newJSONScanner("test", in, nil)
+		s, err = newJSONScanner("test", in, nil, nil)
 	}
 	if err != nil {
 		return nil, nil, nil, nil, err

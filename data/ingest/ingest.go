@@ -26,6 +26,18 @@ type Options struct {
 	// Dir is the folder that a relative source starts from; "" is the current one.
 	Dir string
 
+	// Dialect answers what reading text otherwise guesses.
+	Dialect data.Dialect
+
+	// SQL is a query whose rows are read: over Tables, files or patterns by the
+	// name that the query gives them, in a database that sees nothing else; or,
+	// where Tables is nil, at the PostgreSQL server that the source names.
+	SQL    string
+	Tables map[string]string
+
+	// Strict makes every guess, repair and reject an error.
+	Strict bool
+
 	// Progress is called now and then with the number of rows in the table so
 	// far, and once at the end; from one goroutine. It may be nil.
 	Progress func(rows int)
@@ -44,13 +56,18 @@ type Result struct {
 	// without KeepBad. Its keys are in no order.
 	Bad map[int]*data.CellError
 
+	// Findings say what was guessed, repaired and left out; Table has them, too.
+	Findings []data.Finding
+
 	// Ignored names the columns of the source that the contract does not know,
 	// in their order.
 	Ignored []string
 }
 
-// Read reads a source: a file or a pattern of files (* ? [a-z]), which must have
-// the same columns and are read in name order. See the package comment for
+// Read reads a source: a file or a pattern of files (* ? [a-z]), which are read
+// in name order; a column that a file lacks is missing in its rows. It may be an
+// address, https://, s3:// or postgres://, or env:NAME for one in an environment
+// variable; what it names is copied here first. See the package comment for
 // formats and types.
 //
 // With a contract the table has the contract's columns, in its order, that the
@@ -59,19 +76,17 @@ type Result struct {
 // ranges and required cells.
 //
 // Read returns an error, with its cure, if the source cannot be found or opened,
-// is damaged or no text, names two columns alike, has no rows, or if more than
-// half of its rows cannot be read (never with KeepBad). It returns ctx's error
+// is damaged or no text, has no rows, or if more than half of its rows cannot be
+// read (never with KeepBad). It returns ctx's error
 // within a few thousand rows of a cancellation.
 func Read(ctx context.Context, source string, opt Options) (*Result, error) {
-	files, err := resolve(source, opt.Dir)
+	files, sum, shown, found, release, err := resolveAll(ctx, source, &opt, true)
 	if err != nil {
 		return nil, err
 	}
-	r := &reader{ctx: ctx, opt: opt, files: files, at: map[string]int{}}
-	r.result.Snapshot.Source = source
-	if r.result.Snapshot.SHA256, err = hash(ctx, files); err != nil {
-		return nil, err
-	}
+	defer release()
+	r := &reader{ctx: ctx, opt: opt, files: files, at: map[string]int{}, found: found}
+	r.result.Snapshot.Source, r.result.Snapshot.SHA256 = shown, sum
 	if err := r.survey(); err != nil {
 		return nil, err
 	}
@@ -100,6 +115,8 @@ type reader struct {
 	bad     int            // records that it found to be bad
 
 	columns []*column // by place in names; nil where a column is not read
+	filling bool      // the second pass
+	found   []data.Finding
 	result  Result
 }
 
@@ -115,13 +132,13 @@ func (r *reader) each(f func(file file, row int, rec *record, cells []cell) erro
 }
 
 func (r *reader) eachOf(one file, first bool, f func(file file, row int, rec *record, cells []cell) error) (err error) {
-	s, err := scan(r.ctx, one, r.names)
+	s, err := scan(r.ctx, one, r.names, &r.opt)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	if _, growing := s.(*jsonScanner); !growing && !first {
-		if err := sameColumns(r.files[0].name, r.names, one.name, s.names()); err != nil {
+	if _, growing := s.(*jsonScanner); !growing && (!first || r.filling) {
+		if err := r.compare(one.name, s.names()); err != nil {
 			return err
 		}
 	}
@@ -141,6 +158,9 @@ func (r *reader) eachOf(one file, first bool, f func(file file, row int, rec *re
 			return readError(one.name, err)
 		}
 		if rec.spoiled && !r.opt.KeepBad {
+			if rec.foreign && !one.western && !r.filling {
+				return errNotUnicode
+			}
 			return spoiledError(one.name, rec)
 		}
 		for _, name := range s.names()[len(place):] {
@@ -163,6 +183,11 @@ func (r *reader) eachOf(one file, first bool, f func(file file, row int, rec *re
 			return err
 		}
 	}
+	if n, ok := s.(noted); ok && r.filling {
+		for _, f := range n.findings() {
+			r.note(f)
+		}
+	}
 	// A file without rows still names its columns.
 	for _, name := range s.names()[len(place):] {
 		if _, known := r.at[name]; !known {
@@ -174,28 +199,57 @@ func (r *reader) eachOf(one file, first bool, f func(file file, row int, rec *re
 	return nil
 }
 
-func sameColumns(file string, want []string, other string, got []string) error {
-	var problems []string
-	for _, name := range want {
+// compare says which columns a further file has that others lack, and the other
+// way round. A file that has none of the columns is one of another kind.
+func (r *reader) compare(other string, got []string) error {
+	var lacks, adds []string
+	for _, name := range r.names {
 		if !slices.Contains(got, name) {
-			problems = append(problems, fmt.Sprintf("%s lacks %q", other, name))
+			lacks = append(lacks, name)
 		}
 	}
 	for _, name := range got {
-		if !slices.Contains(want, name) {
-			problems = append(problems, fmt.Sprintf("%s lacks %q", file, name))
+		if _, known := r.at[name]; !known {
+			adds = append(adds, name)
 		}
 	}
-	if problems == nil {
-		return nil
+	if len(adds) == len(got) && len(got) > 0 && len(r.names) > 0 {
+		return data.WithHint(fmt.Errorf("%s has none of the columns of %s", other, r.files[0].name), "name a pattern that matches files of one kind only")
 	}
-	return data.WithHint(fmt.Errorf("the files have different columns: %s", strings.Join(problems, ", ")),
-		"name a pattern that matches files of one kind only")
+	if len(lacks) > 0 && r.filling {
+		r.note(data.Finding{Kind: "repair", About: "columns", Count: len(lacks), Example: lacks[:min(3, len(lacks))],
+			Text: fmt.Sprintf("%s lacks %s of the others: missing in its rows", other, plural(len(lacks), "column"))})
+	}
+	return nil
 }
 
 // survey is the first pass: what do the cells of each column look like?
 func (r *reader) survey() error {
+	for {
+		err := r.look()
+		if !errors.Is(err, errNotUnicode) {
+			if err == nil && r.rows+r.bad == 0 {
+				return r.nothing()
+			}
+			return err
+		}
+		// A byte far into a file says that it is not UTF-8 after all, if nothing
+		// has said that it is.
+		for i := range r.files {
+			r.files[i].western = true
+		}
+		r.names, r.at, r.surveys, r.rows, r.bad = nil, map[string]int{}, nil, 0, 0
+	}
+}
+
+// errNotUnicode asks to read again as Windows-1252.
+var errNotUnicode = errors.New("the text is not UTF-8")
+
+func (r *reader) look() error {
 	err := r.each(func(_ file, _ int, rec *record, cells []cell) error {
+		if r.rows+r.bad+1 == early {
+			r.freeze()
+		}
 		if rec.bad != "" {
 			r.bad++
 			return nil
@@ -206,13 +260,23 @@ func (r *reader) survey() error {
 		}
 		return nil
 	})
-	if err != nil {
-		return err
+	r.settle()
+	return err
+}
+
+// settle is freeze for a source of fewer rows.
+func (r *reader) settle() {
+	if r.rows+r.bad < early {
+		r.freeze()
 	}
-	if r.rows+r.bad == 0 {
-		return r.nothing()
+}
+
+// freeze remembers which columns wrote numbers in a style of their own so far.
+func (r *reader) freeze() {
+	for i := range r.surveys {
+		s := &r.surveys[i]
+		s.early = s.styled[points]+s.styled[commas] > 0
 	}
-	return nil
 }
 
 // nothing is the error for a source without rows.
@@ -232,16 +296,71 @@ func (r *reader) plan() error {
 	if r.opt.Contract != nil {
 		return r.follow(r.opt.Contract)
 	}
+	lean := r.lean(nil)
+	var idle []string
 	for i, name := range r.names {
-		r.columns = append(r.columns, newColumn(r.surveys[i].decide(name), r.rows+r.bad))
+		// A separator at the end of every line makes a column of nothing.
+		if s := &r.surveys[i]; s.values == 0 && s.marked == 0 && name == fmt.Sprintf("column_%d", i+1) && len(r.names) > 1 {
+			idle = append(idle, name)
+			r.columns = append(r.columns, nil)
+			continue
+		}
+		r.columns = append(r.columns, newColumn(r.surveys[i].decide(name, lean), r.rows+r.bad))
 	}
+	if idle != nil {
+		if len(idle) == len(r.names) {
+			return r.nothing()
+		}
+		r.note(data.Finding{Kind: "repair", About: "columns", Count: len(idle), Example: idle[:min(3, len(idle))],
+			Text: plural(len(idle), "column") + " without a name and without a value " + isAre(len(idle)) + " left out"})
+	}
+	r.noteColumns(lean)
 	return nil
+}
+
+// lean is what the columns together say, or the reader's settings. With a
+// contract only its columns of the kind count.
+func (r *reader) lean(c *data.Contract) (l leaning) {
+	for i := range r.surveys {
+		s := &r.surveys[i]
+		number, timed := true, true
+		if c != nil {
+			f := c.Field(r.names[i])
+			number, timed = f != nil && f.Kind == data.Number && s.early, f != nil && f.Kind == data.Time
+		}
+		p := s.decide("", leaning{})
+		if st, _, open := s.styleOf(leaning{}); number && !open && p.kind == data.Number && p.style != plain && st == commas {
+			l.style = commas
+		}
+		if best, open := s.layoutOf(noLayout); timed && !open && p.kind == data.Time && (best == dmy || best == mdy || best == dmyShort || best == mdyShort) {
+			if best == dmyShort || best == mdyShort {
+				best -= dmyShort - dmy
+			}
+			if l.layout == noLayout {
+				l.layout = best
+			}
+		}
+	}
+	switch r.opt.Dialect.Decimal {
+	case ".":
+		l.style, l.fixed = points, true
+	case ",":
+		l.style, l.fixed = commas, true
+	}
+	switch r.opt.Dialect.Dates {
+	case "dmy":
+		l.layout = dmy
+	case "mdy":
+		l.layout = mdy
+	}
+	return l
 }
 
 // follow plans the columns that a contract names.
 func (r *reader) follow(c *data.Contract) error {
 	r.columns = make([]*column, len(r.names))
 	var lacking, nearest []string
+	lean := r.lean(c)
 	for _, f := range c.Fields {
 		i, present := r.at[f.Name]
 		if !present {
@@ -254,7 +373,7 @@ func (r *reader) follow(c *data.Contract) error {
 			continue
 		}
 		if f.Role != data.Excluded {
-			r.columns[i] = newColumn(given(f, &r.surveys[i]), r.rows+r.bad)
+			r.columns[i] = newColumn(given(f, &r.surveys[i], lean), r.rows+r.bad)
 		}
 	}
 	for _, name := range r.names {
@@ -278,14 +397,17 @@ func (r *reader) follow(c *data.Contract) error {
 }
 
 // given plans a column of a kind that is given.
-func given(f data.Field, s *survey) plan {
+func given(f data.Field, s *survey, lean leaning) plan {
 	p := plan{name: f.Name, kind: f.Kind, decided: true, boolean: len(f.Categories) > 0, layout: ymd}
 	for _, v := range f.Categories {
 		p.boolean = p.boolean && (v == "true" || v == "false")
 	}
-	// The contract does not say how days are written: the file does.
-	if d := s.decide(f.Name); f.Kind == data.Time && d.kind == data.Time {
+	// The contract does not say how days and numbers are written: the file does.
+	if d := s.decide(f.Name, lean); f.Kind == data.Time && d.kind == data.Time {
 		p.layout = d.layout
+	}
+	if f.Kind == data.Number && (s.early || lean.fixed) {
+		p.style, _, _ = s.styleOf(lean)
 	}
 	return p
 }
@@ -296,6 +418,7 @@ func (r *reader) fill() error {
 		r.result.Bad = map[int]*data.CellError{}
 	}
 	rows := 0
+	r.filling = true
 	err := r.each(func(f file, row int, rec *record, cells []cell) error {
 		bad := r.add(f, row, rec, cells)
 		if bad != nil {
@@ -324,6 +447,17 @@ func (r *reader) fill() error {
 	}
 	if r.opt.Progress != nil {
 		r.opt.Progress(rows)
+	}
+	r.blank()
+	for i, c := range r.columns {
+		if c != nil && c.blanked > 0 {
+			r.noteBlanks(c, &r.surveys[i])
+		}
+	}
+	r.noteRejects()
+	r.sortFindings()
+	if r.opt.Strict && len(r.found) > 0 {
+		return strictError(r.result.Snapshot.Source, r.found)
 	}
 	return r.finish(rows)
 }
@@ -404,14 +538,17 @@ func (r *reader) finish(rows int) error {
 		}
 	} else {
 		for _, c := range r.columns {
-			columns = append(columns, c.finish())
+			if c != nil {
+				columns = append(columns, c.finish())
+			}
 		}
 	}
 	t, err := data.NewTable(columns...)
 	if err != nil {
 		return fmt.Errorf("%s: %w", r.result.Snapshot.Source, err)
 	}
-	r.result.Table = t
+	t.Findings = r.found
+	r.result.Table, r.result.Findings = t, r.found
 	r.result.Snapshot.Rows, r.result.Snapshot.Columns = rows, len(columns)
 	r.result.Snapshot.Rejects = len(r.result.Rejects)
 	return nil

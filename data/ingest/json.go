@@ -10,8 +10,9 @@ import (
 )
 
 // jsonScanner reads objects, one a line or one after the other, in an array or
-// not. A column is a key; its place is where it first appeared. Objects and
-// arrays inside an object are words, as they are written.
+// not. A column is a key; its place is where it first appeared. The keys of an
+// object inside an object come with its own key and a point before them; arrays
+// are words, as they are written.
 type jsonScanner struct {
 	w       *window
 	release func() error
@@ -20,14 +21,18 @@ type jsonScanner struct {
 	closed  bool // the array's end was read
 	columns []string
 	at      map[string]int
+	whole   map[string]bool // keys whose objects are not taken apart
 	rec     record
 }
 
 // errCutShort is met when the file ends within a value.
 var errCutShort = data.WithHint(errors.New("the file ends within a value"), "export or copy the file again")
 
-func newJSONScanner(name string, in *input, known []string) (*jsonScanner, error) {
-	s := &jsonScanner{w: newWindow(in.r), release: in.close, byLine: in.format == formatLines, at: map[string]int{}}
+func newJSONScanner(name string, in *input, known, whole []string) (*jsonScanner, error) {
+	s := &jsonScanner{w: newWindow(in.r), release: in.close, byLine: in.format == formatLines, at: map[string]int{}, whole: map[string]bool{}}
+	for _, column := range whole {
+		s.whole[column] = true
+	}
 	for _, column := range known {
 		s.column([]byte(column))
 	}
@@ -62,7 +67,7 @@ func (s *jsonScanner) next() (*record, error) {
 		return nil, err
 	}
 	r := &s.rec
-	r.line, r.raw, r.bad, r.spoiled = s.w.line, s.w.rest()[:n], "", false
+	r.line, r.raw, r.bad, r.spoiled, r.foreign = s.w.line, s.w.rest()[:n], "", false, false
 	s.w.use(n)
 	r.raw = trim(r.raw)
 	if r.checkText(); r.bad == "" {
@@ -195,28 +200,52 @@ func (s *jsonScanner) object(r *record) {
 		return
 	}
 	// From here on b is well-formed: nothing below runs past its end.
-	b = trim(b[1:])
-	for b[0] != '}' {
-		n := jsonText(b)
-		i := s.column(unquoteJSON(b[:n]))
-		for len(r.cells) < len(s.columns) {
-			r.cells = append(r.cells, cell{})
-		}
-		b = trim(b[n:])
-		b = trim(b[1:]) // the colon
-		n = jsonValue(b)
-		if r.cells[i].text != nil {
-			r.bad = "names a key twice"
-			return
-		}
-		setJSON(&r.cells[i], b[:n])
-		if b = trim(b[n:]); b[0] == ',' {
-			b = trim(b[1:])
-		}
+	if !s.fields(r, b, nil, 0) {
+		r.bad = "names a key twice"
+		return
 	}
 	for len(r.cells) < len(s.columns) {
 		r.cells = append(r.cells, cell{})
 	}
+}
+
+// deepest is how deep objects within objects are taken apart; what is deeper is
+// words, as it is written.
+const deepest = 8
+
+// fields reads the keys of the object that b begins with; prefix is what its own
+// key was, with a point behind. It reports false if a key occurs twice.
+func (s *jsonScanner) fields(r *record, b, prefix []byte, depth int) bool {
+	b = trim(b[1:])
+	for b[0] != '}' {
+		n := jsonText(b)
+		key := unquoteJSON(b[:n])
+		if depth > 0 {
+			key = append(prefix[:len(prefix):len(prefix)], key...)
+		}
+		b = trim(b[n:])
+		b = trim(b[1:]) // the colon
+		n = jsonValue(b)
+		value := b[:n]
+		if value[0] == '{' && depth < deepest && !s.whole[string(key)] {
+			if !s.fields(r, value, append(key[:len(key):len(key)], '.'), depth+1) {
+				return false
+			}
+		} else {
+			i := s.column(key)
+			for len(r.cells) < len(s.columns) {
+				r.cells = append(r.cells, cell{})
+			}
+			if r.cells[i].text != nil {
+				return false
+			}
+			setJSON(&r.cells[i], value)
+		}
+		if b = trim(b[n:]); b[0] == ',' {
+			b = trim(b[1:])
+		}
+	}
+	return true
 }
 
 // column returns the place of a key, a new one for a new key.
@@ -238,7 +267,7 @@ func setJSON(v *cell, b []byte) {
 	}
 	v.setText(b)
 	if string(b) == "null" {
-		v.form = absent
+		v.form, v.text = absent, b[:0] // there is a value, and it says nothing
 	}
 }
 

@@ -16,7 +16,9 @@ import (
 // of three types.
 type parquetScanner struct {
 	ctx     context.Context
+	from    string // what is read, of one parameter
 	db      *database
+	lent    bool // db outlives the scanner
 	q       *query
 	row     int // in the chunk
 	columns []string
@@ -27,8 +29,10 @@ type parquetScanner struct {
 // newParquetScanner opens the file. Reading is by row group, so memory does not
 // grow with the file.
 func newParquetScanner(ctx context.Context, f file) (_ *parquetScanner, err error) {
-	s := &parquetScanner{ctx: ctx}
-	if s.db, err = openDatabase(); err != nil {
+	s := &parquetScanner{ctx: ctx, from: source, db: f.db, lent: f.db != nil}
+	if s.lent {
+		s.from = " FROM " + rowsOfQuery + " WHERE ? IS NOT NULL"
+	} else if s.db, err = openDatabase(); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -43,7 +47,7 @@ func newParquetScanner(ctx context.Context, f file) (_ *parquetScanner, err erro
 	if err := checkNames(f.name, s.columns); err != nil {
 		return nil, err
 	}
-	if s.q, err = s.db.query("SELECT "+strings.Join(selected, ", ")+source, literally(f.path)); err != nil {
+	if s.q, err = s.db.query("SELECT "+strings.Join(selected, ", ")+s.from, literally(f.path)); err != nil {
 		return nil, fmt.Errorf("read %s: %w", f.name, err)
 	}
 	s.rec.cells = make([]cell, len(s.columns))
@@ -61,7 +65,7 @@ func literally(path string) string {
 // describe sets columns and forms, and returns the expression that selects each
 // column.
 func (s *parquetScanner) describe(path string) ([]string, error) {
-	q, err := s.db.query("SELECT *"+source+" LIMIT 0", path)
+	q, err := s.db.query("SELECT *"+s.from+" LIMIT 0", path)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +95,7 @@ func (s *parquetScanner) describe(path string) ([]string, error) {
 	}
 	// Whole numbers that a float64 cannot hold are read as they are written.
 	if large != nil {
-		q, err := s.db.query("SELECT "+strings.Join(large, ", ")+source, path)
+		q, err := s.db.query("SELECT "+strings.Join(large, ", ")+s.from, path)
 		if err != nil {
 			return nil, err
 		}
@@ -115,7 +119,9 @@ func (s *parquetScanner) close() error {
 	if s.q != nil {
 		s.q.close()
 	}
-	s.db.close()
+	if !s.lent {
+		s.db.close()
+	}
 	return nil
 }
 

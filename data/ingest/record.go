@@ -29,6 +29,7 @@ type record struct {
 	raw     []byte // as the file has it; nil where there is no text
 	bad     string // why it cannot be read; "" if it can
 	spoiled bool   // bad because the file is not text: no accident of one row
+	foreign bool   // spoiled because it is not UTF-8
 }
 
 // checkText marks the record as bad if its bytes are not text.
@@ -37,7 +38,7 @@ func (r *record) checkText() {
 	case bytes.IndexByte(r.raw, 0) >= 0:
 		r.bad, r.spoiled = "holds a NUL byte", true
 	case !utf8.Valid(r.raw):
-		r.bad, r.spoiled = "is not valid UTF-8", true
+		r.bad, r.spoiled, r.foreign = "is not valid UTF-8", true, true
 	}
 }
 
@@ -52,19 +53,26 @@ func spoiledError(name string, r *record) error {
 
 // scan opens a file's scanner. known are the columns of JSON files read before,
 // so that their order does not depend on the file.
-func scan(ctx context.Context, f file, known []string) (scanner, error) {
-	in, err := open(ctx, f)
+func scan(ctx context.Context, f file, known []string, opt *Options) (scanner, error) {
+	if f.db != nil {
+		return newParquetScanner(ctx, f)
+	}
+	in, err := open(ctx, f, opt)
 	if err != nil {
 		return nil, err
 	}
 	var s scanner
 	switch in.format {
 	case formatCSV:
-		s, err = newCSVScanner(f.name, in, 0)
+		s, err = newCSVScanner(f.name, in, 0, opt.Dialect, expected(opt))
 	case formatTSV:
-		s, err = newCSVScanner(f.name, in, '\t')
+		s, err = newCSVScanner(f.name, in, '\t', opt.Dialect, expected(opt))
+	case formatSheet:
+		as := opt.Dialect
+		as.Encoding, as.Delimiter, as.Quote, as.Escape = "utf-8", ",", `"`, "none"
+		s, err = newCSVScanner(f.name, in, ',', as, expected(opt))
 	case formatLines, formatJSON:
-		s, err = newJSONScanner(f.name, in, known)
+		s, err = newJSONScanner(f.name, in, known, expected(opt))
 	case formatArrow:
 		s, err = newArrowScanner(ctx, f.name, in)
 	default:
@@ -76,6 +84,18 @@ func scan(ctx context.Context, f file, known []string) (scanner, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// expected are the names that a header may hold.
+func expected(opt *Options) []string {
+	if opt.Contract == nil {
+		return nil
+	}
+	var names []string
+	for _, f := range opt.Contract.Fields {
+		names = append(names, f.Name)
+	}
+	return names
 }
 
 // checkNames returns an error if two columns have one name.

@@ -167,12 +167,24 @@ func FuzzCSV(f *testing.F) {
 		}
 		for i, row := range all[1:] {
 			for j, want := range row {
-				if bad[i] == "" && cells[i][j] != want && cells[i][j] != "∅" {
+				if bad[i] == "" && strings.TrimLeft(cells[i][j], " ") != strings.TrimLeft(want, " ") && cells[i][j] != "∅" {
 					t.Fatalf("%q: cell %d of record %d is %q, want %q", s, j, i, cells[i][j], want)
 				}
 			}
 		}
 	})
+}
+
+// flatten puts the keys of objects within objects behind their own key.
+func flatten(into map[string]json.RawMessage, prefix string, from map[string]json.RawMessage, depth int) {
+	for key, raw := range from {
+		var inner map[string]json.RawMessage
+		if depth < 8 && json.Unmarshal(raw, &inner) == nil && inner != nil {
+			flatten(into, prefix+key+".", inner, depth+1)
+			continue
+		}
+		into[prefix+key] = raw
+	}
 }
 
 // What encoding/json reads as flat objects is read here with the same values.
@@ -202,6 +214,9 @@ func FuzzJSONLines(f *testing.F) {
 			if _, err := d.Token(); err != io.EOF {
 				t.Fatalf("%q: record %d is fine, but something follows it", s, record)
 			}
+			flat := map[string]json.RawMessage{}
+			flatten(flat, "", want, 0)
+			want = flat
 			for i, name := range names {
 				if i >= len(cells[record]) {
 					break

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"compress/flate"
-	"compress/gzip"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -33,6 +32,10 @@ type file struct {
 	// leaves it to the name and the first bytes.
 	stream io.Reader
 	as     format
+
+	db *database // a table of it is read instead of path
+
+	western bool // a byte that is not UTF-8 was found in it, perhaps far from its beginning
 }
 
 // resolve returns the files of a source in name order. A source is a path or a
@@ -43,8 +46,7 @@ func resolve(source, dir string) ([]file, error) {
 		return nil, data.WithHint(errors.New("no source is named"), "name a file, for example data/applications.csv")
 	}
 	if scheme, _, found := strings.Cut(source, "://"); found {
-		return nil, data.WithHint(fmt.Errorf("source %q: reading from %s is not supported by this version", source, scheme),
-			"bring the data to a file and name that")
+		return nil, data.WithHint(fmt.Errorf("source %q: %s cannot be read as a file", source, scheme), "bring the data to a file and name that")
 	}
 	path := func(name string) string {
 		if filepath.IsAbs(name) {
@@ -128,6 +130,9 @@ func missing(name, path string) error {
 // reading began: its two passes may have seen different rows.
 func unchanged(files []file) error {
 	for _, f := range files {
+		if f.db != nil {
+			continue
+		}
 		now, err := stat(f.name, f.path)
 		if err != nil || now.size != f.size || !now.modified.Equal(f.modified) {
 			return data.WithHint(fmt.Errorf("%s changed while it was read", f.name), "read it again once it is complete")
@@ -141,11 +146,7 @@ func unchanged(files []file) error {
 // files, one a line in name order. It is Snapshot.SHA256 of [Read]. A relative
 // source is resolved against dir. It returns ctx's error when cancelled.
 func Hash(ctx context.Context, source, dir string) (string, error) {
-	files, err := resolve(source, dir)
-	if err != nil {
-		return "", err
-	}
-	return hash(ctx, files)
+	return HashOf(ctx, source, Options{Dir: dir})
 }
 
 func hash(ctx context.Context, files []file) (string, error) {
@@ -195,6 +196,7 @@ const (
 	formatJSON    // a JSON array of objects, or objects one after the other
 	formatParquet // read by DuckDB
 	formatArrow   // an Arrow IPC stream
+	formatSheet   // a sheet of a workbook, written as CSV
 )
 
 // input is an opened text file, decompressed.
@@ -202,25 +204,22 @@ type input struct {
 	format format
 	r      io.Reader
 	close  func() error
+	found  []data.Finding // what opening it guessed
 }
 
 // foreign are first bytes of files that look like data but need a step before.
 var foreign = []struct{ magic, what, cure string }{
-	{"PK\x03\x04", "is a ZIP archive or a spreadsheet", "unpack it, or export the sheet as CSV"},
-	{"\xd0\xcf\x11\xe0", "is an old spreadsheet", "export the sheet as CSV"},
-	{"\x28\xb5\x2f\xfd", "is compressed with zstd", "decompress it, or compress it with gzip"},
+	{"\xd0\xcf\x11\xe0", "is an old spreadsheet", "save it as .xlsx, or export the sheet as CSV"},
 	{"BZh", "is compressed with bzip2", "decompress it, or compress it with gzip"},
 	{"\xfd7zXZ", "is compressed with xz", "decompress it, or compress it with gzip"},
-	{"\xff\xfe", "is UTF-16 text", "convert it: iconv -f UTF-16 -t UTF-8"},
-	{"\xfe\xff", "is UTF-16 text", "convert it: iconv -f UTF-16 -t UTF-8"},
 	{"ARROW1", "is an Arrow file", "write it as a stream (pyarrow.ipc.new_stream), or as Parquet"},
 	{"SQLite format 3", "is a SQLite database", "export the table as CSV"},
 }
 
 // open opens a file and tells its format from its first bytes and its name.
-func open(ctx context.Context, f file) (*input, error) {
+func open(ctx context.Context, f file, opt *Options) (_ *input, err error) {
 	if f.stream != nil {
-		return openStream(ctx, f)
+		return openStream(ctx, f, opt)
 	}
 	if f.size == 0 {
 		return nil, empty(f.name)
@@ -230,37 +229,68 @@ func open(ctx context.Context, f file) (*input, error) {
 		return nil, fmt.Errorf("open %s: %w", f.name, err)
 	}
 	opened := &input{close: in.Close}
+	defer func() {
+		if err != nil {
+			opened.close()
+		}
+	}()
 	head, r, err := peek(&stoppable{ctx, in})
 	if err != nil {
-		in.Close()
 		return nil, readError(f.name, err)
 	}
 	name := strings.ToLower(f.name)
-	if bytes.HasPrefix(head, []byte("\x1f\x8b")) {
-		zip, err := gzip.NewReader(r)
-		if err == nil {
-			head, r, err = peek(zip)
-		}
+	packed := true
+	switch {
+	case bytes.HasPrefix(head, []byte(magicZip)):
+		inside, inner, workbook, err := openZip(in, f.name, f.size)
 		if err != nil {
-			in.Close()
+			return nil, err
+		}
+		if workbook {
+			in.Close() // it is opened by its path
+			return openSheet(ctx, f, opt.Dialect)
+		}
+		opened.close = func() error { return errors.Join(inside.Close(), in.Close()) }
+		if head, r, err = peek(&stoppable{ctx, inside}); err != nil {
 			return nil, readError(f.name, err)
 		}
-		name = strings.TrimSuffix(name, ".gz")
-	} else if strings.HasSuffix(name, ".gz") {
-		in.Close()
+		name = strings.ToLower(inner)
+		if len(head) == 0 {
+			return nil, empty(f.name)
+		}
+	case bytes.HasPrefix(head, []byte(magicGzip)), bytes.HasPrefix(head, []byte(magicZstd)):
+		unpacked, rest, release, err := unpack(r, head, name, f.size)
+		if err == nil {
+			opened.close = func() error { release(); return in.Close() }
+			head, r, err = peek(unpacked)
+		}
+		if err != nil {
+			return nil, readError(f.name, err)
+		}
+		name = rest
+	case strings.HasSuffix(name, ".gz"):
 		return nil, data.WithHint(fmt.Errorf("%s is not compressed with gzip, though its name says so", f.name), "take .gz off its name, or compress it")
+	default:
+		packed = false
 	}
 	if err := known(f.name, head); err != nil {
-		in.Close()
 		return nil, err
 	}
-	opened.r = r
 	if opened.format = f.as; opened.format == 0 {
-		opened.format = detect(name, head)
+		opened.format = detectFormat(name, head)
 	}
-	if opened.format == formatParquet && strings.HasSuffix(strings.ToLower(f.name), ".gz") {
-		in.Close()
-		return nil, data.WithHint(fmt.Errorf("%s is a compressed Parquet file", f.name), "decompress it: Parquet compresses itself")
+	switch opened.format {
+	case formatParquet:
+		if packed {
+			return nil, data.WithHint(fmt.Errorf("%s is a compressed Parquet file", f.name), "decompress it: Parquet compresses itself")
+		}
+	case formatArrow:
+		opened.r = r
+		return opened, nil
+	}
+	opened.r, opened.found, err = decode(r, opt.Dialect.Encoding, f.western)
+	if err != nil {
+		return nil, readError(f.name, err)
 	}
 	return opened, nil
 }
@@ -280,8 +310,8 @@ func empty(name string) error {
 	return data.WithHint(fmt.Errorf("%s is empty", name), "check the export that wrote it")
 }
 
-// detect tells the format from the name without .gz and the first bytes.
-func detect(name string, head []byte) format {
+// detectFormat tells the format from the name without .gz and the first bytes.
+func detectFormat(name string, head []byte) format {
 	switch {
 	case bytes.HasPrefix(head, []byte("PAR1")):
 		return formatParquet
@@ -315,8 +345,11 @@ func detect(name string, head []byte) format {
 var bom = []byte("\xef\xbb\xbf")
 
 // peek returns the first bytes of r, and a reader that begins with them.
-func peek(r io.Reader) ([]byte, io.Reader, error) {
-	b := bufio.NewReaderSize(r, 1<<16)
+func peek(r io.Reader) ([]byte, *bufio.Reader, error) {
+	b, ok := r.(*bufio.Reader)
+	if !ok {
+		b = bufio.NewReaderSize(r, sampleSize)
+	}
 	head, err := b.Peek(512)
 	if err == io.EOF {
 		err = nil
@@ -329,7 +362,9 @@ func readError(name string, err error) error {
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
-	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, gzip.ErrChecksum), errors.Is(err, gzip.ErrHeader):
+	case errors.Is(err, errBomb):
+		return data.WithHint(fmt.Errorf("%s: %w", name, err), "unpack it by hand if that is right")
+	case damaged(err):
 		return data.WithHint(fmt.Errorf("%s is cut short or damaged: %w", name, err), "copy or download it again; gzip -t %s checks it", name)
 	}
 	var damaged flate.CorruptInputError

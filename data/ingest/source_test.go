@@ -32,8 +32,18 @@ func TestReadPattern(t *testing.T) {
 	if x := r.Rejects[0]; x.File != "d/1.csv" || x.Line != 3 || x.Row != 2 {
 		t.Errorf("reject %+v", x)
 	}
-	_, err = ingest.Read(context.Background(), "odd/*.csv", ingest.Options{Dir: dir})
-	if want := `the files have different columns: odd/2.csv lacks "y", odd/1.csv lacks "z"`; err == nil || err.Error() != want || hint(err) == "" {
+	// Columns that only some files have are missing in the others, and listed.
+	if r, err = ingest.Read(context.Background(), "odd/*.csv", ingest.Options{Dir: dir}); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := show(r.Table), "x number: 1 1\ny number: 2 _\nz number: _ 2\n"; got != want {
+		t.Errorf("read as\n%swant\n%s", got, want)
+	}
+	if got, want := fmt.Sprint(r.Findings), `[repair: odd/1.csv lacks 1 column of the others: missing in its rows, as in "z" repair: odd/2.csv lacks 1 column of the others: missing in its rows, as in "y"]`; got != want {
+		t.Errorf("findings %s\nwant %s", got, want)
+	}
+	_, err = ingest.Read(context.Background(), "d/[13]*", ingest.Options{Dir: dir})
+	if want := "d/3.txt has none of the columns of d/1.csv"; err == nil || err.Error() != want || hint(err) == "" {
 		t.Errorf("error %v, want %s", err, want)
 	}
 	// A file of exactly that name comes before a pattern.

@@ -36,6 +36,9 @@ type Alone struct {
 	Say     func(format string, args ...any) // told what is served, and where
 	Ready   func(url string)                 // called once the server answers; may be nil
 
+	// Open reads the bundles. Nil: [Load].
+	Open func(ctx context.Context, paths []string) ([]Model, error)
+
 	// Append keeps decisions elsewhere before they are answered; what it returns
 	// refuses the request. Nil: they are forgotten.
 	Append func(ctx context.Context, ds ...decisions.Decision) error
@@ -81,7 +84,11 @@ func (a Alone) Run(ctx context.Context) error {
 	case address == "":
 		address = "127.0.0.1:8080"
 	}
-	models, err := Load(paths...)
+	open := a.Open
+	if open == nil {
+		open = func(_ context.Context, paths []string) ([]Model, error) { return Load(paths...) }
+	}
+	models, err := open(ctx, paths)
 	if err != nil {
 		return err
 	}

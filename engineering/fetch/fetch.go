@@ -176,7 +176,7 @@ func parse(address string) (place, error) {
 			return wrong("write it as #bundle=ID, #sha256=HEX or #name=NAME, joined by &", "has #%s=%s, which is not known", key, value)
 		}
 	}
-	if p.name != "" && !isName(p.name) {
+	if !folder && !isName(p.name) {
 		return wrong("add #name=NAME, of letters, digits, blanks and ._-", "has no name for a model")
 	}
 	return p, nil

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,6 +33,8 @@ type Alone struct {
 	GRPC    string                           // host:port of the gRPC door; "": none
 	Called  bool                             // the program was called as a serving container is, see [DetectPlatform]
 	Access  Access                           // who may ask, and how
+	Notice  time.Duration                    // as in [Limits]; 0: two seconds on a platform, else none
+	Drain   time.Duration                    // as in [Limits]; 0: 20 seconds on a platform, else 15
 	Logger  *slog.Logger                     // as in [Options]
 	Say     func(format string, args ...any) // told what is served, and where
 	Ready   func(url string)                 // called once the server answers; may be nil
@@ -66,12 +69,14 @@ func (a Alone) Run(ctx context.Context) error {
 		return err
 	}
 	opt := Options{Logger: a.Logger, Log: noLog{a.Append}}
+	opt.Limits.Notice, opt.Limits.Drain = a.Notice, a.Drain
 	if err := a.Access.Apply(&opt); err != nil {
 		return err
 	}
 	address, paths, listen := a.Address, a.Bundles, a.Access.Listen
 	if platform != nil {
-		opt.Health, opt.Predict, opt.Limits.Notice, opt.Limits.Drain = platform.Health, platform.Predict, notice, 20*time.Second
+		opt.Health, opt.Predict = platform.Health, platform.Predict
+		opt.Limits.Notice, opt.Limits.Drain = cmp.Or(a.Notice, notice), cmp.Or(a.Drain, 20*time.Second)
 		// The platform's word is the last: it calls the port that it has named.
 		address, listen = platform.Address, ListenAnywhere
 		if len(paths) == 0 {

@@ -87,7 +87,12 @@ func whole(at func(*Target) *int) (func(*Target, string) error, func(*Target) []
 
 func span(at func(*Target) *time.Duration) (func(*Target, string) error, func(*Target) []string) {
 	return func(t *Target, v string) (err error) { *at(t), err = project.ParseDuration(v); return err },
-		func(t *Target) []string { return []string{project.FormatDuration(*at(t))} }
+		func(t *Target) []string {
+			if *at(t) == 0 && *at(New()) == 0 { // the default is elsewhere
+				return nil
+			}
+			return []string{project.FormatDuration(*at(t))}
+		}
 }
 
 func filled(v string) []string {
@@ -145,6 +150,10 @@ var All = []*Setting{
 		func(t *Target) *string { return &t.Follow.Fetch.Token }),
 	textual(Setting{Name: "fetch-token-file", Value: "FILE", Default: "none", Group: Serving, Doc: "holds that token"},
 		func(t *Target) *string { return &t.TokenFile }),
+	timed(Setting{Name: "notice", Value: "DURATION", Default: "2s on a platform, else 0s", Group: Serving, Doc: "after SIGTERM: how long probes are told 503 while requests are still taken"},
+		func(t *Target) *time.Duration { return &t.Alone.Notice }),
+	timed(Setting{Name: "drain", Value: "DURATION", Default: "20s on a platform, else 15s", Group: Serving, Doc: "how long requests under way have then to finish"},
+		func(t *Target) *time.Duration { return &t.Alone.Drain }),
 	textual(Setting{Name: "keys", Value: "FOLDER", Default: "none", Group: Access, Doc: "API keys, made by tandem keys create; with keys, addresses beyond this machine are allowed"},
 		func(t *Target) *string { return &t.Access.Keys }),
 	textual(Setting{Name: "tls-cert", Value: "FILE", Default: "none", Group: Access, Doc: "PEM file of the TLS certificate; read again when it changes"},

@@ -133,14 +133,13 @@ func measure(program string, starts, swaps int) error {
 	var cold, cpu []time.Duration
 	var idle []int
 	for range starts {
-		s, took, err := start(program, models)
+		s, took, err := start(program, models, "5s")
 		if err != nil {
 			return err
 		}
-		cold = append(cold, took)
+		cold, cpu = append(cold, took), append(cpu, s.used())
 		time.Sleep(500 * time.Millisecond)
-		rss, used := s.memory(), s.used()
-		idle, cpu = append(idle, rss), append(cpu, used)
+		idle = append(idle, s.memory())
 		s.stop()
 	}
 	for _, x := range [][]time.Duration{cold, cpu} {
@@ -166,14 +165,14 @@ type scorer struct {
 }
 
 // start runs the program until it has answered, and returns how long that took.
-func start(program, models string) (*scorer, time.Duration, error) {
+func start(program, models, poll string) (*scorer, time.Duration, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0") // a free port
 	if err != nil {
 		return nil, 0, err
 	}
 	s := &scorer{address: l.Addr().String()}
 	l.Close()
-	s.cmd = exec.Command(program, "--bundle", models, "--address", s.address, "--poll", "5ms")
+	s.cmd = exec.Command(program, "--bundle", models, "--address", s.address, "--poll", poll)
 	var said bytes.Buffer
 	s.cmd.Stderr = &said
 	request := fmt.Sprintf("POST /v1/score/bench HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", s.address, len(row), row)
@@ -224,23 +223,24 @@ func (s *scorer) memory() int {
 	return n * 1024
 }
 
-// used returns the processor time so far, of all threads.
-func (s *scorer) used() time.Duration {
-	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.cmd.Process.Pid))
-	f := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
-	if len(f) < 13 {
-		return 0
+// used returns the processor time so far, of all threads, 0 where the system does not say.
+func (s *scorer) used() (sum time.Duration) {
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", s.cmd.Process.Pid))
+	for _, file := range threads {
+		text, _ := os.ReadFile(file)
+		if f := strings.Fields(string(text)); len(f) > 0 {
+			ns, _ := strconv.ParseInt(f[0], 10, 64)
+			sum += time.Duration(ns)
+		}
 	}
-	user, _ := strconv.Atoi(f[11])
-	system, _ := strconv.Atoi(f[12])
-	return time.Duration(user+system) * 10 * time.Millisecond
+	return sum
 }
 
 var bundleID = regexp.MustCompile(`"bundle":\s*"([0-9a-f]{64})"`)
 
 // swap replaces the bundle again and again while two callers ask.
 func swap(program, models, file string, ids [2]string, contents [2][]byte, swaps int) error {
-	s, _, err := start(program, models)
+	s, _, err := start(program, models, "5ms")
 	if err != nil {
 		return err
 	}
@@ -276,6 +276,7 @@ func swap(program, models, file string, ids [2]string, contents [2][]byte, swaps
 				} else {
 					answered.Add(1)
 				}
+				time.Sleep(2 * time.Millisecond)
 			}
 		})
 	}

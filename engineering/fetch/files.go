@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -106,7 +105,7 @@ func read(file string) ([]byte, error) {
 	case info.Size() > most:
 		return nil, fmt.Errorf("%s has %d bytes, and %d is the limit", file, info.Size(), int64(most))
 	}
-	b, err := io.ReadAll(io.LimitReader(f, most+1))
+	b, err := readAll(f, info.Size())
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, durable.Plain(err))
 	}

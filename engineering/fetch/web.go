@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -134,7 +135,7 @@ func whole(r io.Reader, length int64) ([]byte, error) {
 	if length > most {
 		return nil, tooLarge
 	}
-	b, err := io.ReadAll(io.LimitReader(r, most+1))
+	b, err := readAll(r, length)
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("it could not be read to its end: %w", without(err))
@@ -144,6 +145,15 @@ func whole(r io.Reader, length int64) ([]byte, error) {
 		return nil, fmt.Errorf("it came with %d bytes of %d", len(b), length)
 	}
 	return b, nil
+}
+
+// readAll reads up to one byte more than a bundle can have. Memory for the length
+// that is expected is taken at once, as far as it can be believed.
+func readAll(r io.Reader, length int64) ([]byte, error) {
+	var b bytes.Buffer
+	b.Grow(int(max(0, min(length, 64<<20))) + bytes.MinRead)
+	_, err := b.ReadFrom(io.LimitReader(r, most+1))
+	return b.Bytes(), err
 }
 
 func sum(b []byte) string {

@@ -2,6 +2,7 @@ package project
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -18,6 +19,7 @@ import (
 // never stops at a problem: it notes it and reads on.
 type reader struct {
 	file     string
+	kind     string // what the file is, "" for a project file
 	project  *Project
 	problems []*Problem
 	places   map[string]place // of the keys that the file gives, by path
@@ -53,7 +55,7 @@ func (r *reader) syntax(src []byte) (ast.Node, bool) {
 	src = bytes.TrimPrefix(src, []byte("\xef\xbb\xbf"))
 	switch {
 	case len(src) > MaxSize:
-		r.fail(place{}, "is larger than 1 MB, which no project file is")
+		r.fail(place{}, "is larger than 1 MB, which no %s is", r.what())
 		return nil, false
 	case !utf8.Valid(src):
 		r.fail(lineOf(src, firstInvalid(src)), "is not UTF-8 text; save the file as UTF-8")
@@ -77,7 +79,7 @@ func (r *reader) syntax(src []byte) (ast.Node, bool) {
 			continue
 		}
 		if root != nil {
-			r.fail(at(d.Body), "a second document begins here; a project file is one")
+			r.fail(at(d.Body), "a second document begins here; a %s is one", r.what())
 			return nil, false
 		}
 		root = d.Body
@@ -94,11 +96,11 @@ func (r *reader) tame(tokens token.Tokens) bool {
 	for _, t := range tokens {
 		switch t.Type {
 		case token.AnchorType, token.AliasType, token.TagType:
-			r.fail(atToken(t), "%q begins an anchor, an alias or a tag here, which a project file may not use; put the value in quotes, or write it out", t.Value)
+			r.fail(atToken(t), "%q begins an anchor, an alias or a tag here, which a %s may not use; put the value in quotes, or write it out", t.Value, r.what())
 		case token.MergeKeyType:
-			r.fail(atToken(t), "merge keys are not allowed in a project file; write the values out")
+			r.fail(atToken(t), "merge keys are not allowed in a %s; write the values out", r.what())
 		case token.MappingKeyType, token.DirectiveType:
-			r.fail(atToken(t), "%q has a meaning of its own here in YAML, which a project file may not use; put the value in quotes", t.Value)
+			r.fail(atToken(t), "%q has a meaning of its own here in YAML, which a %s may not use; put the value in quotes", t.Value, r.what())
 		case token.MappingStartType, token.SequenceStartType:
 			depth++
 		case token.MappingEndType, token.SequenceEndType:
@@ -125,6 +127,8 @@ func (r *reader) tame(tokens token.Tokens) bool {
 	}
 	return len(r.problems) == before
 }
+
+func (r *reader) what() string { return cmp.Or(r.kind, "project file") }
 
 func (r *reader) syntaxError(err error, src []byte) {
 	var s *yaml.SyntaxError

@@ -88,6 +88,7 @@ func openService(ctx context.Context, p *project.Project, talk *Talk, access ser
 	access.Erase = func(ctx context.Context, ids []string, key, reason string) (int, error) {
 		return s.erase(ctx, Subject{Key: key, IDs: ids}, reason)
 	}
+	access.File = reg.BundlePath
 	access.Log, access.Bundle, access.Logger, access.Pages, access.Rollout = log, s.bundle, logger, s.pages(), s.change
 	s.server = serve.New(access)
 	return s, nil

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tandem-ml/tandem/data"
 	"github.com/tandem-ml/tandem/engineering/decisions"
+	"github.com/tandem-ml/tandem/engineering/follow"
 	"github.com/tandem-ml/tandem/engineering/serve"
 	"github.com/tandem-ml/tandem/engineering/stream"
 )
@@ -97,9 +98,9 @@ func show(server *serve.Server, measures []stream.Measure) error {
 	return nil
 }
 
-// ServeAlone is [serve.Alone.Run] with streams: decisions are kept in the sink's
-// topic, since there is no log, and rows of the other topic are scored.
-func ServeAlone(ctx context.Context, alone serve.Alone, streams Streams) (err error) {
+// ServeAlone is [serve.Alone.Run] with places that are followed and with streams:
+// decisions are kept in the sink's topic, since there is no log, and rows of the other topic are scored.
+func ServeAlone(ctx context.Context, alone serve.Alone, places follow.Options, streams Streams) (err error) {
 	a, err := streams.parse()
 	if err != nil {
 		return err
@@ -126,6 +127,8 @@ func ServeAlone(ctx context.Context, alone serve.Alone, streams Streams) (err er
 		alone.Say("scoring %s into %s", a.from.Topic, a.to.Topic)
 		return scorer.Run, nil
 	}
+	places.Say = func(format string, args ...any) { tell(fmt.Sprintf(format, args...)) }
+	follow.Attach(&alone, places)
 	return alone.Run(ctx)
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/tandem-ml/tandem/bundle"
+	"github.com/tandem-ml/tandem/engineering/follow"
 	"github.com/tandem-ml/tandem/engineering/serve"
 )
 
@@ -136,7 +137,7 @@ func TestServeAloneStreams(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		ready, done := make(chan string, 1), make(chan error, 1)
 		go func() {
-			done <- ServeAlone(ctx, serve.Alone{Bundles: []string{file}, Address: "127.0.0.1:0", Say: func(string, ...any) {}, Ready: func(url string) { ready <- url }}, s)
+			done <- ServeAlone(ctx, serve.Alone{Bundles: []string{file}, Address: "127.0.0.1:0", Say: func(string, ...any) {}, Ready: func(url string) { ready <- url }}, follow.Options{}, s)
 		}()
 		stop := sync.OnceValue(func() error { cancel(); return <-done })
 		t.Cleanup(func() { stop() })

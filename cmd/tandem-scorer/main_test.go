@@ -109,7 +109,7 @@ func TestScorerRefuses(t *testing.T) {
 	}
 	t.Setenv("TANDEM_MAX_CONCURRENT", "many")
 	var said output
-	if code := run(t.Context(), []string{"--bundle", corpus, "--address", "127.0.0.1:0"}, io.Discard, &said); code != 2 || !strings.Contains(said.String(), "--max-concurrent is a number") {
+	if code := run(t.Context(), []string{"--bundle", corpus, "--address", "127.0.0.1:0"}, io.Discard, &said); code != 2 || !strings.Contains(said.String(), `TANDEM_MAX_CONCURRENT: "many" is not a whole number`) {
 		t.Errorf("a number in words: exit code %d: %s", code, said.String())
 	}
 	var out bytes.Buffer

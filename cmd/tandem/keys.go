@@ -12,26 +12,28 @@ import (
 	"github.com/tandem-ml/tandem/engineering/keys"
 	"github.com/tandem-ml/tandem/engineering/limit"
 	"github.com/tandem-ml/tandem/engineering/serve"
+	"github.com/tandem-ml/tandem/engineering/settings"
 	"github.com/tandem-ml/tandem/workflow"
 )
 
 // accessFlags are those of every command that serves.
 func accessFlags(c *cobra.Command, a *serve.Access) {
-	c.Flags().StringVar(&a.Keys, "keys", "", "folder of API keys, made by tandem keys create; with keys, addresses beyond this machine are allowed")
-	c.Flags().StringVar(&a.TLSCert, "tls-cert", "", "PEM file of the TLS certificate; read again when it changes")
-	c.Flags().StringVar(&a.TLSKey, "tls-key", "", "PEM file of its private key")
-	c.Flags().IntVar(&a.Running, "max-concurrent", 0, "how many requests are scored at once (0: 16 for each processor)")
-	c.Flags().IntVar(&a.Waiting, "max-queue", 0, "how many more may wait for it (0: 512 for each processor, -1: none); others are told when to come again")
-	c.Flags().StringVar(&a.Rate, "rate", "", "how often a caller may ask, such as 100/s or 600/m: a key without a rate of its own, or without keys an address (default: no limit)")
-	c.Flags().IntVar(&a.Burst, "burst", 0, "how many of them at once (0: a second's worth)")
-	c.Flags().StringVar(&a.Tokens.Issuer, "oidc-issuer", "", "URL of the OpenID Connect issuer whose bearer tokens are taken, beside keys")
-	c.Flags().StringVar(&a.Tokens.Audience, "oidc-audience", "", "the audience that tokens must be for")
-	c.Flags().StringVar(&a.Tokens.Roles, "oidc-roles-claim", "", "the claim with a token's roles, such as realm_access.roles (default: roles)")
+	settingFlags(c, &settings.Target{Access: a}, settings.Access)
 	c.PreRunE = func(*cobra.Command, []string) error {
 		if err := a.Check(); err != nil {
 			return &workflow.UsageError{Err: err}
 		}
 		return nil
+	}
+}
+
+// settingFlags gives a command the flags of a group of settings.
+func settingFlags(c *cobra.Command, t *settings.Target, group settings.Group) {
+	for _, one := range settings.All {
+		if one.Group == group && !one.Secret {
+			c.Flags().Var(one.Var(t), one.Name, one.Doc+" (default "+one.Default+")")
+			c.Flags().Lookup(one.Name).DefValue = "" // which help would show once more
+		}
 	}
 }
 

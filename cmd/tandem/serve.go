@@ -3,10 +3,12 @@ package main
 import (
 	"errors"
 	"log/slog"
+	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tandem-ml/tandem/engineering/serve"
+	"github.com/tandem-ml/tandem/engineering/settings"
 	"github.com/tandem-ml/tandem/workflow"
 )
 
@@ -30,13 +32,15 @@ func (s *shared) upCommand() *cobra.Command {
 }
 
 func (s *shared) serveCommand() *cobra.Command {
-	alone := serve.Alone{Called: true}
+	set := settings.New()
+	set.Alone.Called = true
 	var streams workflow.Streams
 	c := &cobra.Command{
 		Use: "serve [BUNDLE...]", GroupID: "engineering",
 		Short: "Serve bundles alone, without a project",
-		Long: `Serve answers with the given bundles, files or folders of them, each under its
-file's name without .tandem: POST /v1/score/NAME, the Open Inference Protocol
+		Long: `Serve answers with the given bundles, files, folders of them, https://, s3:// or
+gs:// addresses, followed as they change (docs/scorer.md), each under its file's
+name without .tandem: POST /v1/score/NAME, the Open Inference Protocol
 under /v2, KServe's under /v1/models, and POST /invocations if there is one
 bundle. Nothing is kept or watched; a project's decisions are, by tandem up. With
 --sink, a decision is answered when Kafka has it.
@@ -49,19 +53,21 @@ their environment variables or by a folder /opt/ml/model, it takes the bundles,
 the port and the routes that the platform has chosen.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			talk := s.talk()
-			alone.Bundles, alone.Logger, alone.Say = args, s.logger(), talk.Line
-			err := workflow.ServeAlone(c.Context(), alone, streams)
+			set.Alone.Bundles, set.Alone.Logger, set.Alone.Say = args, s.logger(), talk.Line
+			settings.Secrets(set, os.Getenv)
+			if err := set.Token(); err != nil {
+				return &workflow.UsageError{Err: err}
+			}
+			set.Follow.Fetch.Getenv = os.Getenv
+			err := workflow.ServeAlone(c.Context(), *set.Alone, *set.Follow, streams)
 			if errors.Is(err, serve.ErrNoBundle) || errors.Is(err, serve.ErrBeside) {
 				return &workflow.UsageError{Err: err}
 			}
 			return listening(err)
 		},
 	}
-	c.Flags().StringVar(&alone.Address, "address", "", "host:port to listen on (default 127.0.0.1:8080)")
-	c.Flags().StringVar(&alone.GRPC, "grpc-address", "", "host:port of the Open Inference Protocol over gRPC (default: none)")
-	c.Flags().StringVar(&alone.Shadow, "shadow", "", "a bundle that scores what the only one answers, and is not answered")
-	c.Flags().StringVar(&alone.Canary, "canary", "", "FILE=PERCENT: a bundle that answers a share of the requests in place of the only one")
-	accessFlags(c, &alone.Access)
+	settingFlags(c, set, settings.Serving)
+	accessFlags(c, &set.Alone.Access)
 	streamFlags(c, &streams)
 	return c
 }

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,9 +33,14 @@ type Alone struct {
 	GRPC    string                           // host:port of the gRPC door; "": none
 	Called  bool                             // the program was called as a serving container is, see [DetectPlatform]
 	Access  Access                           // who may ask, and how
+	Notice  time.Duration                    // as in [Limits]; 0: two seconds on a platform, else none
+	Drain   time.Duration                    // as in [Limits]; 0: 20 seconds on a platform, else 15
 	Logger  *slog.Logger                     // as in [Options]
 	Say     func(format string, args ...any) // told what is served, and where
 	Ready   func(url string)                 // called once the server answers; may be nil
+
+	// Open reads the bundles. Nil: [Load].
+	Open func(ctx context.Context, paths []string) ([]Model, error)
 
 	// Append keeps decisions elsewhere before they are answered; what it returns
 	// refuses the request. Nil: they are forgotten.
@@ -63,12 +69,14 @@ func (a Alone) Run(ctx context.Context) error {
 		return err
 	}
 	opt := Options{Logger: a.Logger, Log: noLog{a.Append}}
+	opt.Limits.Notice, opt.Limits.Drain = a.Notice, a.Drain
 	if err := a.Access.Apply(&opt); err != nil {
 		return err
 	}
 	address, paths, listen := a.Address, a.Bundles, a.Access.Listen
 	if platform != nil {
-		opt.Health, opt.Predict, opt.Limits.Notice, opt.Limits.Drain = platform.Health, platform.Predict, notice, 20*time.Second
+		opt.Health, opt.Predict = platform.Health, platform.Predict
+		opt.Limits.Notice, opt.Limits.Drain = cmp.Or(a.Notice, notice), cmp.Or(a.Drain, 20*time.Second)
 		// The platform's word is the last: it calls the port that it has named.
 		address, listen = platform.Address, ListenAnywhere
 		if len(paths) == 0 {
@@ -81,7 +89,11 @@ func (a Alone) Run(ctx context.Context) error {
 	case address == "":
 		address = "127.0.0.1:8080"
 	}
-	models, err := Load(paths...)
+	open := a.Open
+	if open == nil {
+		open = func(_ context.Context, paths []string) ([]Model, error) { return Load(paths...) }
+	}
+	models, err := open(ctx, paths)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@
 //	GET  /v1/decisions/{id}       a logged decision, and its replay
 //	POST /v1/outcomes/{project}   what turned out to be true
 //	POST /v1/rollout/{project}    who answers: champion, canary, shadow
+//	GET  /v1/bundles/{project}    the champion's bundle, for scorers that follow
 //	POST /v1/erasures/{project}   erase a subject's decisions for good
 //	GET  /health/live, /health/ready, /ping, /health, /version, /metrics
 //

@@ -89,6 +89,26 @@ func (s *Server) Put(l Lineup) error {
 	return nil
 }
 
+// Lineup returns who answers for a project, and whether anybody does.
+func (s *Server) Lineup(project string) (Lineup, bool) {
+	m := (*s.models.Load())[project]
+	if m == nil {
+		return Lineup{}, false
+	}
+	b := m.beside
+	return Lineup{Champion: *b.champion, Canary: b.canary, Percent: b.percent, Shadow: b.shadow}, true
+}
+
+// Remove takes a project out of service. Requests under way finish.
+func (s *Server) Remove(project string) {
+	s.swapping.Lock()
+	defer s.swapping.Unlock()
+	next := maps.Clone(*s.models.Load())
+	delete(next, project)
+	s.models.Store(&next)
+	s.metrics.model.DeletePartialMatch(prometheus.Labels{"project": project})
+}
+
 // loaded returns the models of a lineup, each alone, the champion first; none if m
 // is nil.
 func (m *Model) loaded() []*Model {

@@ -20,7 +20,7 @@ import (
 type Platform struct {
 	Name            string // for people
 	Address         string // host:port to listen on; the host is all interfaces
-	Folder          string // where the platform puts the model's files
+	Folder          string // where the platform puts the model's files: a folder, or the address of a bucket
 	Health, Predict string // as in [Options]
 }
 
@@ -38,8 +38,11 @@ func DetectPlatform(getenv func(string) string, called bool) (*Platform, error) 
 	switch {
 	case getenv("AIP_HTTP_PORT") != "" || getenv("AIP_STORAGE_URI") != "" || getenv("AIP_PREDICT_ROUTE") != "":
 		p := &Platform{Name: "Vertex AI", Folder: getenv("AIP_STORAGE_URI"), Health: getenv("AIP_HEALTH_ROUTE"), Predict: getenv("AIP_PREDICT_ROUTE")}
-		if p.Folder == "" || strings.Contains(p.Folder, "://") { // a bucket, which the platform does not unpack
+		switch {
+		case p.Folder == "":
 			p.Folder = modelFolder
+		case strings.Contains(p.Folder, "://") && !strings.HasSuffix(p.Folder, ".tandem") && !strings.HasSuffix(p.Folder, "/"):
+			p.Folder += "/" // all in the bucket below it
 		}
 		for name, route := range map[string]string{"AIP_HEALTH_ROUTE": p.Health, "AIP_PREDICT_ROUTE": p.Predict} {
 			if route != "" && !plainPath(route) {

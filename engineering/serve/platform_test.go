@@ -28,6 +28,8 @@ func TestDetectPlatform(t *testing.T) {
 		{name: "a laptop"},
 		{name: "Vertex AI", env: map[string]string{"AIP_HTTP_PORT": "9123", "AIP_HEALTH_ROUTE": "/h", "AIP_PREDICT_ROUTE": "/v1/endpoints/1/deployedModels/2:predict", "AIP_STORAGE_URI": "/models"},
 			want: &serve.Platform{Name: "Vertex AI", Address: "0.0.0.0:9123", Folder: "/models", Health: "/h", Predict: "/v1/endpoints/1/deployedModels/2:predict"}},
+		{name: "a bucket", env: map[string]string{"AIP_STORAGE_URI": "gs://models/credit"}, want: &serve.Platform{Name: "Vertex AI", Address: "0.0.0.0:8080", Folder: "gs://models/credit/"}},
+		{name: "an object", env: map[string]string{"AIP_STORAGE_URI": "s3://models/credit.tandem"}, want: &serve.Platform{Name: "Vertex AI", Address: "0.0.0.0:8080", Folder: "s3://models/credit.tandem"}},
 		{name: "SageMaker", env: map[string]string{"SAGEMAKER_BIND_TO_PORT": "8081"}, want: &serve.Platform{Name: "SageMaker", Address: "0.0.0.0:8081", Folder: "/opt/ml/model"}},
 		{name: "Azure", env: map[string]string{"AZUREML_MODEL_DIR": "/var/azureml-app/azureml-models/m/1"},
 			want: &serve.Platform{Name: "Azure Machine Learning", Address: "0.0.0.0:8080", Folder: "/var/azureml-app/azureml-models/m/1"}},

@@ -63,6 +63,9 @@ func (s *Server) table() []route {
 	if s.opt.Erase != nil {
 		routes = append(routes, route{http.MethodPost, "/v1/erasures/{project}", s.post(own, s.erase), keys.Operate})
 	}
+	if s.opt.File != nil {
+		routes = append(routes, route{http.MethodGet, "/v1/bundles/{project}", s.championFile, keys.Read})
+	}
 	if s.opt.Predict != "" {
 		routes = append(routes, route{http.MethodPost, s.opt.Predict, s.post(kserve, s.scored(s.vertexPredict)), keys.Score})
 	}

@@ -102,6 +102,10 @@ type Options struct {
 	// be replayed.
 	Bundle func(id string) (*bundle.Bundle, error)
 
+	// File returns the path of the file of the bundle of that id, for scorers that
+	// follow: GET /v1/bundles/{project}. Nil: there is no route for it.
+	File func(id string) (path string, err error)
+
 	// Pages answers GET and HEAD outside the routes of this package. Nil: 404.
 	Pages http.Handler
 

@@ -108,7 +108,7 @@ type explainTile struct {
 	limits    []uint16 // a row goes right if the answer is greater
 	repeats   []repeat // parents first
 	shares    []repeatShares
-	nodes     []explainNode // not twigs, parents first
+	nodes     []explainNode // by themselves, parents first
 	forks     []explainFork
 	stalks    []explainStalk
 	chains    []explainChain
@@ -135,7 +135,7 @@ type repeat struct {
 // the node's rows.
 type repeatShares struct{ above, left, right, split float64 }
 
-// explainNode is a node that is not a twig.
+// explainNode is a node that is worked on by itself.
 type explainNode struct {
 	share   float64 // s; 0 at a repeat
 	from    uint32  // where its D and U are, in bytes

@@ -143,7 +143,86 @@ way:
 	VMOVUPD gg, (R9)(AX*1)             \
 	VMOVUPD dd, (R12)(DX*1)
 
-// The same if it was.
+// What the three ways of a fork or a stalk are: BX, DI, R10 from R8, for cases.
+// Then DI, DX, BX are where its sums are, in the order of its nodes, AX its D.
+#define THREEWAYS \
+	MOVQ  (R13), BX                    \
+	MOVL  8(R13), R10                  \
+	MOVQ  BX, DI                       \
+	SHRQ  $32, DI                      \
+	SHRL  CX, BX                       \
+	SHRL  CX, DI                       \
+	SHRL  CX, R10
+
+#define THREEPLACES(places) \
+	MOVQ  places(R8), DX               \
+	MOVQ  places+8(R8), AX             \
+	MOVL  DX, DI                       \
+	MOVL  AX, BX                       \
+	SHRQ  $32, DX                      \
+	SHRQ  $32, AX
+
+// A fork: a node with two such twigs. They may have a feature in common, so
+// that one sum is stored before the other is loaded.
+#define FORK(u, z, gg, v, cc, w, dd, left, right) \
+	THREEWAYS                          \
+	VBROADCASTSD explainFork_cases(R8)(BX*1), gg \
+	VBROADCASTSD explainFork_cases+8(R8)(BX*1), z \
+	VBROADCASTSD explainFork_left(R8)(DI*1), v \
+	VBROADCASTSD explainFork_left+8(R8)(DI*1), cc \
+	VBROADCASTSD explainFork_right(R8)(R10*1), w \
+	VBROADCASTSD explainFork_right+8(R8)(R10*1), dd \
+	THREEPLACES(explainFork_features)  \
+	VMOVUPD (R9)(AX*1), left           \
+	VFNMADD231PD u, z, gg              \
+	VFNMADD231PD u, cc, v              \
+	VFNMADD231PD u, dd, w              \
+	VMULPD  left, z, z                 \
+	VMULPD  left, gg, right            \
+	VSUBPD  v, w, w                    \
+	VSUBPD  right, left, left          \
+	VFMADD213PD (R12)(DI*1), w, z      \
+	VFMADD213PD v, w, gg               \
+	VFMADD213PD (R12)(DX*1), cc, left  \
+	VMOVUPD z, (R12)(DI*1)             \
+	VMOVUPD gg, (R9)(AX*1)             \
+	VMOVUPD left, (R12)(DX*1)          \
+	VFMADD213PD (R12)(BX*1), dd, right \
+	VMOVUPD right, (R12)(BX*1)
+
+// A stalk: a node with a leaf and a chain.
+#define STALK(u, z, gg, y, hh, cc, v, leaf, low, dd) \
+	THREEWAYS                          \
+	VBROADCASTSD explainStalk_cases(R8)(BX*1), gg \
+	VBROADCASTSD explainStalk_cases+8(R8)(BX*1), z \
+	VBROADCASTSD explainStalk_chain(R8)(DI*1), hh \
+	VBROADCASTSD explainStalk_chain+8(R8)(DI*1), y \
+	VBROADCASTSD explainStalk_twig(R8)(R10*1), v \
+	VBROADCASTSD explainStalk_twig+8(R8)(R10*1), cc \
+	VBROADCASTSD explainStalk_leaf(R8), leaf \
+	VBROADCASTSD explainStalk_low(R8), low \
+	THREEPLACES(explainStalk_features) \
+	VMOVUPD (R9)(AX*1), dd             \
+	VFNMADD231PD u, z, gg              \
+	VFNMADD231PD u, y, hh              \
+	VFNMADD231PD u, cc, v              \
+	VMULPD  dd, z, z                   \
+	VMULPD  dd, gg, dd                 \
+	VSUBPD  low, v, v                  \
+	VMULPD  dd, y, y                   \
+	VMULPD  dd, hh, dd                 \
+	VFMADD213PD (R12)(DX*1), v, y      \
+	VFMADD213PD low, v, hh             \
+	VFMADD213PD (R12)(BX*1), cc, dd    \
+	VSUBPD  leaf, hh, hh               \
+	VMOVUPD y, (R12)(DX*1)             \
+	VFMADD213PD (R12)(DI*1), hh, z     \
+	VFMADD213PD leaf, hh, gg           \
+	VMOVUPD dd, (R12)(BX*1)            \
+	VMOVUPD z, (R12)(DI*1)             \
+	VMOVUPD gg, (R9)(AX*1)
+
+// A twig whose feature was split on above.
 #define TWIG(next, u, share, gg, y, delta) \
 	MOVL  (R13), BX                    \
 	MOVL  explainNode_from(R8), AX     \
@@ -190,8 +269,8 @@ way:
 	MOVQ explainScratch_sums(AX), R12  \
 	MOVQ explainScratch_ways(AX), R13
 
-// The work, with registers u, a, b, c, d, e, f; a is the weights.
-#define EXPLAIN(next, u, a, b, c, d, e, f) \
+// The work, with registers u, a to i; a is the weights.
+#define EXPLAIN(next, u, a, b, c, d, e, f, g, h, i) \
 	MOVQ explainTile_roots(SI), R15    \
 	MOVQ R9, R14                       \
 root:                                  \
@@ -204,7 +283,7 @@ root:                                  \
 	MOVQ explainTile_nodes(SI), R8     \
 	MOVQ explainTile_nodes+8(SI), R15  \
 	SHLQ $2, R15                       \
-	JZ   chains                        \
+	JZ   forks                         \
 	ADDQ R15, R13                      \
 	LEAQ (R8)(R15*4), R8               \
 	NEGQ R15                           \
@@ -213,9 +292,31 @@ down:                                  \
 	LEAQ 2*next(R14), R14              \
 	ADDQ $4, R15                       \
 	JNZ  down                          \
-chains:                                \
+forks:                                 \
 	MOVL $(next/32), CX                \
 	INCL CX                            \
+	MOVQ explainTile_forks(SI), R8     \
+	MOVQ explainTile_forks+8(SI), R15  \
+	TESTQ R15, R15                     \
+	JZ   stalks                        \
+fork:                                  \
+	FORK(u, a, b, c, d, e, f, g, h)    \
+	ADDQ $12, R13                      \
+	ADDQ $explainFork__size, R8        \
+	DECQ R15                           \
+	JNZ  fork                          \
+stalks:                                \
+	MOVQ explainTile_stalks(SI), R8    \
+	MOVQ explainTile_stalks+8(SI), R15 \
+	TESTQ R15, R15                     \
+	JZ   chains                        \
+stalk:                                 \
+	STALK(u, a, b, c, d, e, f, g, h, i) \
+	ADDQ $12, R13                      \
+	ADDQ $explainStalk__size, R8       \
+	DECQ R15                           \
+	JNZ  stalk                         \
+chains:                                \
 	MOVQ explainTile_chains(SI), R8    \
 	MOVQ explainTile_chains+8(SI), R15 \
 	TESTQ R15, R15                     \
@@ -291,7 +392,7 @@ TEXT ·explainFour(SB), NOSPLIT, $0-32
 	TILE
 	XORL AX, AX
 	HALF
-	EXPLAIN(32, Y0, Y1, Y2, Y3, Y4, Y5, Y6)
+	EXPLAIN(32, Y0, Y1, Y2, Y3, Y4, Y5, Y6, Y7, Y8, Y9)
 
 // func explainTwice(s *explainScratch, t *explainTile, r *rule, states *float64, first int)
 TEXT ·explainTwice(SB), NOSPLIT, $0-40
@@ -300,7 +401,7 @@ TEXT ·explainTwice(SB), NOSPLIT, $0-40
 	TILE
 	MOVQ first+32(FP), AX
 	HALF
-	EXPLAIN(64, Y0, Y1, Y2, Y3, Y4, Y5, Y6)
+	EXPLAIN(64, Y0, Y1, Y2, Y3, Y4, Y5, Y6, Y7, Y8, Y9)
 
 // func explainEight(s *explainScratch, t *explainTile, r *rule, states *float64)
 TEXT ·explainEight(SB), NOSPLIT, $0-32
@@ -309,4 +410,4 @@ TEXT ·explainEight(SB), NOSPLIT, $0-32
 	TILE
 	VMOVUPD rule_w(BX), Z1
 	VMOVUPD rule_u(BX), Z0
-	EXPLAIN(64, Z0, Z1, Z2, Z3, Z4, Z5, Z6)
+	EXPLAIN(64, Z0, Z1, Z2, Z3, Z4, Z5, Z6, Z7, Z8, Z9)

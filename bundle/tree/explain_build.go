@@ -14,16 +14,18 @@ type explainBuilder struct {
 	reach     []float64 // share of the cover that reaches the node
 	from      []uint32  // where its D and U are
 	number    []uint32  // of inner nodes, in the tile
+	kinds     []kind
 	ranking   []int32   // per feature; -1 if none
 	always    []float64 // per ranking: what unknown features give
 }
 
 // explainTree is what decides how a tree is worked on.
 type explainTree struct {
-	root         int32
-	inner, twigs int
-	longest      int  // distinct features on a path
-	start        bool // t = 0 is from the table
+	root    int32
+	inner   int
+	alone   int  // inner nodes that are worked on by themselves
+	longest int  // distinct features on a path
+	start   bool // t = 0 is from the table
 }
 
 // points returns how many points a vector of the tree has.
@@ -42,7 +44,7 @@ func newExplainBuilder(e *Explainer, questions []question) *explainBuilder {
 	b := &explainBuilder{
 		e: e, questions: questions,
 		parent: make([]int32, n), level: make([]int32, n), above: make([]int32, n), before: make([]int32, n),
-		share: make([]float64, n), reach: make([]float64, n), from: make([]uint32, n), number: make([]uint32, n),
+		share: make([]float64, n), reach: make([]float64, n), from: make([]uint32, n), number: make([]uint32, n), kinds: make([]kind, n),
 		ranking: make([]int32, e.features), always: make([]float64, len(e.rankings)),
 	}
 	for j := range b.ranking {
@@ -71,9 +73,6 @@ func (b *explainBuilder) survey() []explainTree {
 			}
 			left, right := f.Left[n], f.Right[n]
 			tree.inner++
-			if b.isTwig(n) {
-				tree.twigs++
-			}
 			ranked = ranked && b.questions[n].ranked
 			toLeft := coverShare(f.Cover[left], f.Cover[right])
 			before, shareAbove, above := b.edgeAbove(n), 1.0, b.above[n]+1
@@ -87,34 +86,106 @@ func (b *explainBuilder) survey() []explainTree {
 				b.reach[c], b.share[c] = float64(b.reach[n]*share), float64(shareAbove*share)
 			}
 		}
-		tree.start = ranked && tree.longest <= 2*half+1
+		tree.alone = b.sort(lo, hi)
+		tree.start = ranked && (tree.longest <= maxRadau || tree.longest == maxRadau+1 && b.hasTailsOnly(lo, hi))
 		trees[t] = tree
 	}
 	return trees
 }
 
-// isTwig tells whether inner node n has two leaves.
-func (b *explainBuilder) isTwig(n int32) bool {
-	f := b.e.forest
-	return f.Left[f.Left[n]] < 0 && f.Left[f.Right[n]] < 0
+// hasTailsOnly tells whether all paths with more features than the rule is exact
+// for have one more, which their last node, with two leaves, is the first to split on.
+func (b *explainBuilder) hasTailsOnly(lo, hi int32) bool {
+	for n := lo; n < hi; n++ {
+		if p := b.parent[n]; b.above[n] > maxRadau && !(b.isTail(p) && b.before[p] < 0) {
+			return false
+		}
+	}
+	return true
 }
 
-// chainTwig returns the twig of the chain that begins at n, if it is an inner
-// node where one begins, else -1.
-func (b *explainBuilder) chainTwig(n int32) int32 {
+// isTail tells whether inner node n has two leaves, with more features above
+// than the rule is exact for.
+func (b *explainBuilder) isTail(n int32) bool {
 	f := b.e.forest
-	if n < 0 || f.Left[n] < 0 || b.before[n] >= 0 {
-		return -1
-	}
-	leaf, twig := f.Left[n], f.Right[n]
-	if f.Left[leaf] >= 0 {
-		leaf, twig = twig, leaf
-	}
-	if f.Left[leaf] >= 0 || f.Left[twig] < 0 || !b.isTwig(twig) || b.before[twig] >= 0 {
-		return -1
-	}
-	return twig
+	return f.Left[n] >= 0 && f.Left[f.Left[n]] < 0 && f.Left[f.Right[n]] < 0 && b.above[f.Left[n]] > maxRadau
 }
+
+// kind says how a node is worked on.
+type kind uint8
+
+const (
+	isLeaf  kind = iota
+	isInner      // by itself
+	isPlain      // a twig that is no repeat
+	isTwig       // a twig that is one
+	isChain
+	isFork
+	isStalk
+	isPart // of a chain, a fork or a stalk
+)
+
+// sort sets the kinds of the nodes of a tree, and returns how many are worked on by themselves.
+func (b *explainBuilder) sort(lo, hi int32) (inner int) {
+	f := b.e.forest
+	for n := hi - 1; n >= lo; n-- {
+		if f.Left[n] < 0 {
+			b.kinds[n] = isLeaf
+			continue
+		}
+		k, l, r := isInner, b.kinds[f.Left[n]], b.kinds[f.Right[n]]
+		switch l, r := min(l, r), max(l, r); {
+		case b.before[n] >= 0:
+			if r == isLeaf {
+				k = isTwig
+			}
+		case r == isLeaf:
+			k = isPlain
+		case l == isLeaf && r == isPlain:
+			k = isChain
+		case l == isLeaf && r == isChain:
+			k = isStalk
+		case l == isPlain && r == isPlain:
+			k = isFork
+		}
+		b.kinds[n] = k
+	}
+	for n := lo; n < hi; n++ {
+		if k := b.kinds[n]; k == isInner {
+			inner++
+		} else if k == isChain || k == isFork || k == isStalk || k == isPart && f.Left[n] >= 0 {
+			for _, c := range [...]int32{f.Left[n], f.Right[n]} {
+				b.kinds[c] = isPart
+			}
+		}
+	}
+	return inner
+}
+
+// stem returns the leaf's and the other child of a node with a leaf, and
+// what happens there.
+func (b *explainBuilder) stem(n int32) (leaf, other int32, cases [2]edgeCase) {
+	f := b.e.forest
+	leaf, other = f.Left[n], f.Right[n]
+	if f.Left[leaf] >= 0 {
+		leaf, other = other, leaf
+	}
+	return leaf, other, b.edgeCases(n, other == f.Right[n])
+}
+
+// edgeCases returns what happens on the way from a node to a child if the row
+// goes left and right.
+func (b *explainBuilder) edgeCases(n int32, right bool) [2]edgeCase {
+	f := b.e.forest
+	toLeft := coverShare(f.Cover[f.Left[n]], f.Cover[f.Right[n]])
+	if right {
+		return [...]edgeCase{{0, toLeft - 1}, {1, toLeft}}
+	}
+	return [...]edgeCase{{1, 1 - toLeft}, {0, -toLeft}}
+}
+
+// sumAt returns where the sum of a node's feature is.
+func (b *explainBuilder) sumAt(n int32) uint32 { return uint32(b.e.forest.Feature[n]) * 8 * width }
 
 // twigCases returns what happens at a plain twig if the row goes left and right.
 func (b *explainBuilder) twigCases(n int32) [2]twigCase {
@@ -124,20 +195,38 @@ func (b *explainBuilder) twigCases(n int32) [2]twigCase {
 	return [...]twigCase{{f.Value[left], -float64((1 - toLeft) * delta)}, {f.Value[right], float64(toLeft * delta)}}
 }
 
-func (b *explainBuilder) newChain(n int32) explainChain {
-	f := b.e.forest
-	twig := b.chainTwig(n)
-	x := explainChain{twig: b.twigCases(twig), from: b.from[n]}
-	x.features = [...]uint32{uint32(f.Feature[n]) * 8 * width, uint32(f.Feature[twig]) * 8 * width}
-	toLeft := coverShare(f.Cover[f.Left[n]], f.Cover[f.Right[n]])
-	if twig == f.Right[n] {
-		x.leaf = f.Value[f.Left[n]]
-		x.cases[0].lost, x.cases[1].hot, x.cases[1].lost = toLeft-1, 1, toLeft
-	} else {
-		x.leaf = f.Value[f.Right[n]]
-		x.cases[0].hot, x.cases[0].lost, x.cases[1].lost = 1, 1-toLeft, -toLeft
+func (b *explainBuilder) newNode(n int32) explainNode {
+	x := explainNode{from: b.from[n], feature: b.sumAt(n)}
+	if f := b.e.forest; b.before[n] < 0 {
+		x.share = 1 - coverShare(f.Cover[f.Left[n]], f.Cover[f.Right[n]])
 	}
 	return x
+}
+
+func (b *explainBuilder) newChain(n int32) explainChain {
+	leaf, twig, cases := b.stem(n)
+	return explainChain{
+		cases: cases, twig: b.twigCases(twig), leaf: b.e.forest.Value[leaf],
+		features: [...]uint32{b.sumAt(n), b.sumAt(twig)}, from: b.from[n],
+	}
+}
+
+func (b *explainBuilder) newFork(n int32) explainFork {
+	left, right := b.e.forest.Left[n], b.e.forest.Right[n]
+	return explainFork{
+		cases: b.edgeCases(n, true), left: b.twigCases(left), right: b.twigCases(right),
+		features: [...]uint32{b.sumAt(n), b.sumAt(left), b.sumAt(right)}, from: b.from[n],
+	}
+}
+
+func (b *explainBuilder) newStalk(n int32) explainStalk {
+	leaf, chain, cases := b.stem(n)
+	low, twig, chainCases := b.stem(chain)
+	return explainStalk{
+		cases: cases, chain: chainCases, twig: b.twigCases(twig),
+		leaf: b.e.forest.Value[leaf], low: b.e.forest.Value[low],
+		features: [...]uint32{b.sumAt(n), b.sumAt(chain), b.sumAt(twig)}, from: b.from[n],
+	}
 }
 
 // coverShare returns the share of the left branch; half if no row ever came.
@@ -166,25 +255,31 @@ func (b *explainBuilder) addTile(trees []explainTree) {
 	tile := explainTile{points: trees[0].points(), roots: len(trees)}
 	vector := uint32(8 * tile.points)
 	tile.pairs = (len(trees) + 1) / 2 * int(2*vector)
-	var inner, chains, plain, twigs []int32
+	var inner, forks, stalks, chains, plain, twigs, tails []int32
 	for i, t := range trees {
 		b.from[t.root] = uint32(i) * vector
 		for n := t.root; n < t.root+int32(2*t.inner+1); n++ {
-			switch {
-			case f.Left[n] < 0:
-				if t.start {
-					b.addAlone(n, radauStart)
-				}
-			case b.chainTwig(n) >= 0:
-				chains = append(chains, n, b.chainTwig(n))
-			case b.isTwig(n) && b.chainTwig(b.parent[n]) == n:
-				// comes with its parent
-			case b.isTwig(n) && b.before[n] < 0:
-				plain = append(plain, n)
-			case b.isTwig(n):
-				twigs = append(twigs, n)
-			default:
+			if f.Left[n] < 0 && t.start {
+				b.addAlone(n, radauStart)
+			} else if t.start && b.isTail(n) {
+				tails = append(tails, n)
+			}
+			switch b.kinds[n] {
+			case isInner:
 				inner = append(inner, n)
+			case isFork:
+				forks = append(forks, n, f.Left[n], f.Right[n])
+			case isStalk:
+				_, chain, _ := b.stem(n)
+				_, twig, _ := b.stem(chain)
+				stalks = append(stalks, n, chain, twig)
+			case isChain:
+				_, twig, _ := b.stem(n)
+				chains = append(chains, n, twig)
+			case isPlain:
+				plain = append(plain, n)
+			case isTwig:
+				twigs = append(twigs, n)
 			}
 		}
 	}
@@ -198,28 +293,30 @@ func (b *explainBuilder) addTile(trees []explainTree) {
 			}
 		}
 	}
-	for i, n := range slices.Concat(inner, chains, plain, twigs) {
-		left, right := f.Left[n], f.Right[n]
-		toLeft := coverShare(f.Cover[left], f.Cover[right])
-		x := explainNode{share: 1 - toLeft, from: b.from[n], feature: uint32(f.Feature[n]) * 8 * width}
+	for i, n := range slices.Concat(inner, forks, stalks, chains, plain, twigs) {
 		b.number[n] = uint32(i)
 		tile.addQuestion(b.questions[n])
 		if b.before[n] >= 0 {
-			x.share = 0
 			tile.addRepeat(b, n)
 		}
-		switch {
-		case i < len(inner):
-			tile.nodes = append(tile.nodes, x)
-		case i < len(inner)+len(chains):
-			if b.chainTwig(n) >= 0 {
-				tile.chains = append(tile.chains, b.newChain(n))
-			}
-		case i < len(inner)+len(chains)+len(plain):
-			tile.plain = append(tile.plain, plainTwig{b.twigCases(n), x.from, x.feature})
-		default:
-			tile.twigs = append(tile.twigs, explainTwig{x, f.Value[left], f.Value[right] - f.Value[left]})
+		switch b.kinds[n] {
+		case isInner:
+			tile.nodes = append(tile.nodes, b.newNode(n))
+		case isFork:
+			tile.forks = append(tile.forks, b.newFork(n))
+		case isStalk:
+			tile.stalks = append(tile.stalks, b.newStalk(n))
+		case isChain:
+			tile.chains = append(tile.chains, b.newChain(n))
+		case isPlain:
+			tile.plain = append(tile.plain, plainTwig{b.twigCases(n), b.from[n], b.sumAt(n)})
+		case isTwig:
+			low := f.Value[f.Left[n]]
+			tile.twigs = append(tile.twigs, explainTwig{b.newNode(n), low, f.Value[f.Right[n]] - low})
 		}
+	}
+	for _, n := range tails {
+		tile.addTail(b, n)
 	}
 	for len(tile.questions)%waysAtOnce > 0 {
 		tile.addQuestion(question{limit: missingRank})
@@ -258,8 +355,7 @@ func (t *explainTile) addRepeat(b *explainBuilder, n int32) {
 		r.hot = state
 	}
 	if b.before[before] >= 0 {
-		k, _ := slices.BinarySearchFunc(t.repeats, r.before, func(x repeat, node uint32) int { return int(x.node) - int(node) })
-		r.hot += t.repeats[k].base
+		r.hot += t.repeatOf(r.before).base
 	}
 	t.repeats = append(t.repeats, r)
 	left, right := f.Left[n], f.Right[n]
@@ -267,6 +363,31 @@ func (t *explainTile) addRepeat(b *explainBuilder, n int32) {
 		above: b.share[edge], left: b.share[left], right: b.share[right],
 		split: 1 - coverShare(f.Cover[left], f.Cover[right]),
 	})
+}
+
+// addTail adds the tail at node n.
+func (t *explainTile) addTail(b *explainBuilder, n int32) {
+	f := b.e.forest
+	x := explainTail{scale: float64(radauLack * (f.Value[f.Right[n]] - f.Value[f.Left[n]]))}
+	var edges [len(x.edges)]int32
+	for i, k := range b.lastEdges(edges[:0], f.Right[n]) {
+		p := b.parent[k]
+		edge := tailEdge{share: b.share[k], feature: uint32(f.Feature[p]), node: b.number[p]}
+		if f.Right[p] == k {
+			edge.hot = t.stateBytes()
+		}
+		if b.before[p] >= 0 {
+			edge.hot += t.repeatOf(edge.node).base
+		}
+		x.edges[i] = edge
+	}
+	t.tails = append(t.tails, x)
+}
+
+// repeatOf returns the repeat at a node of the tile.
+func (t *explainTile) repeatOf(node uint32) *repeat {
+	k, _ := slices.BinarySearchFunc(t.repeats, node, func(x repeat, node uint32) int { return int(x.node) - int(node) })
+	return &t.repeats[k]
 }
 
 // stateBytes is the size of what a node looks up: vectors g and y.
@@ -297,25 +418,30 @@ func (t *explainTile) fill(states []float64, r *rule) {
 	}
 }
 
+// lastEdges appends the lowest edge of each feature on the path to leaf n, the
+// lowest of all first.
+func (b *explainBuilder) lastEdges(edges []int32, n int32) []int32 {
+	feature := b.e.forest.Feature
+	for k := n; b.parent[k] >= 0; k = b.parent[k] {
+		j := feature[b.parent[k]]
+		if !slices.ContainsFunc(edges, func(edge int32) bool { return feature[b.parent[edge]] == j }) {
+			edges = append(edges, k)
+		}
+	}
+	return edges
+}
+
 // addAlone adds leaf n to the tables of what a feature's value alone tells, with
 // the weight of t = 0: it counts where the value is between the thresholds on
 // the leaf's path.
 func (b *explainBuilder) addAlone(n int32, start float64) {
 	e, f := b.e, b.e.forest
-	// Of each feature on the path, the lowest edge.
-	var edges [2*half + 1]int32
-	count := 0
-	for k := n; b.parent[k] >= 0; k = b.parent[k] {
-		j := f.Feature[b.parent[k]]
-		if !slices.ContainsFunc(edges[:count], func(edge int32) bool { return f.Feature[b.parent[edge]] == j }) {
-			edges[count] = k
-			count++
-		}
-	}
-	for i, edge := range edges[:count] {
+	var room [maxRadau + 1]int32
+	edges := b.lastEdges(room[:0], n)
+	for i, edge := range edges {
 		j := f.Feature[b.parent[edge]]
 		weight := float64(f.Value[n] * start)
-		for k, other := range edges[:count] {
+		for k, other := range edges {
 			if k != i {
 				weight = float64(weight * b.share[other])
 			}

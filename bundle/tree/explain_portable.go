@@ -48,11 +48,44 @@ func explainHalf(s *explainScratch, t *explainTile, r *rule, states []float64, f
 	if next == width {
 		shift = 3
 	}
+	sumOf := func(feature uint32) *vector { return (*vector)(s.sums[feature/64][first:]) }
+	for i := range t.forks {
+		n := &t.forks[i]
+		x, left, right := &n.cases[ways[3*i]>>shift/16], &n.left[ways[3*i+1]>>shift/16], &n.right[ways[3*i+2]>>shift/16]
+		d, sum, leftSum, rightSum := (*vector)(down[n.from/8:]), sumOf(n.features[0]), sumOf(n.features[1]), sumOf(n.features[2])
+		for k := range d {
+			g := math.FMA(-u[k], x.lost, x.hot)
+			low := math.FMA(-u[k], left.lost, left.value)
+			delta := math.FMA(-u[k], right.lost, right.value) - low
+			dRight := float64(d[k] * g)
+			sum[k] = math.FMA(float64(d[k]*x.lost), delta, sum[k])
+			leftSum[k] = math.FMA(d[k]-dRight, left.lost, leftSum[k])
+			rightSum[k] = math.FMA(dRight, right.lost, rightSum[k])
+			d[k] = math.FMA(g, delta, low)
+		}
+	}
+	ways = ways[3*len(t.forks):]
+	for i := range t.stalks {
+		n := &t.stalks[i]
+		x, chain, twig := &n.cases[ways[3*i]>>shift/16], &n.chain[ways[3*i+1]>>shift/16], &n.twig[ways[3*i+2]>>shift/16]
+		d, sum, chainSum, twigSum := (*vector)(down[n.from/8:]), sumOf(n.features[0]), sumOf(n.features[1]), sumOf(n.features[2])
+		for k := range d {
+			g, h := math.FMA(-u[k], x.lost, x.hot), math.FMA(-u[k], chain.lost, chain.hot)
+			delta := math.FMA(-u[k], twig.lost, twig.value) - n.low
+			dChain := float64(d[k] * g)
+			chainSum[k] = math.FMA(float64(dChain*chain.lost), delta, chainSum[k])
+			twigSum[k] = math.FMA(float64(dChain*h), twig.lost, twigSum[k])
+			delta = math.FMA(h, delta, n.low) - n.leaf
+			sum[k] = math.FMA(float64(d[k]*x.lost), delta, sum[k])
+			d[k] = math.FMA(g, delta, n.leaf)
+		}
+	}
+	ways = ways[3*len(t.stalks):]
 	for i := range t.chains {
 		n := &t.chains[i]
 		x, twig := &n.cases[ways[2*i]>>shift/16], &n.twig[ways[2*i+1]>>shift/16]
 		d := (*vector)(down[n.from/8:])
-		sum, twigSum := (*vector)(s.sums[n.features[0]/64][first:]), (*vector)(s.sums[n.features[1]/64][first:])
+		sum, twigSum := sumOf(n.features[0]), sumOf(n.features[1])
 		for k := range d {
 			g := math.FMA(-u[k], x.lost, x.hot)
 			delta := math.FMA(-u[k], twig.lost, twig.value) - n.leaf
@@ -65,7 +98,7 @@ func explainHalf(s *explainScratch, t *explainTile, r *rule, states []float64, f
 	for i := range t.plain {
 		n := &t.plain[i]
 		x := &n.cases[ways[i]>>shift/16]
-		d, sum := (*vector)(down[n.from/8:]), (*vector)(s.sums[n.feature/64][first:])
+		d, sum := (*vector)(down[n.from/8:]), sumOf(n.feature)
 		for k := range d {
 			sum[k] = math.FMA(d[k], x.lost, sum[k])
 			d[k] = math.FMA(-u[k], x.lost, x.value)
@@ -76,7 +109,7 @@ func explainHalf(s *explainScratch, t *explainTile, r *rule, states []float64, f
 		n := &t.twigs[i]
 		state := states[ways[i]/8:]
 		d, g, y := (*vector)(down[n.from/8:]), (*vector)(state), (*vector)(state[next:])
-		sum := (*vector)(s.sums[n.feature/64][first:])
+		sum := sumOf(n.feature)
 		for k := range d {
 			sum[k] = math.FMA(float64((y[k]-n.share)*d[k]), n.delta, sum[k])
 			d[k] = math.FMA(math.FMA(n.share, u[k], g[k]), n.delta, n.low)
@@ -92,11 +125,34 @@ func explainHalf(s *explainScratch, t *explainTile, r *rule, states []float64, f
 		state := states[ways[i]/8:]
 		d, g, y := (*vector)(down[n.from/8:]), (*vector)(state), (*vector)(state[next:])
 		left, right := (*vector)(pairs[2*next*i:]), (*vector)(pairs[2*next*i+next:])
-		sum := (*vector)(s.sums[n.feature/64][first:])
+		sum := sumOf(n.feature)
 		for k := range d {
 			delta := right[k] - left[k]
 			sum[k] = math.FMA(float64((y[k]-n.share)*d[k]), delta, sum[k])
 			d[k] = math.FMA(delta, math.FMA(n.share, u[k], g[k]), left[k])
+		}
+	}
+}
+
+// addTails adds what the rule lacks where a path has one feature too many. Of
+// the two leaves of a tail, the leading coefficients differ in sign, and are the
+// same for all features. They go where no vector of four points is, since
+// loading what was just stored in parts is slow.
+func (s *explainScratch) addTails(t *explainTile) {
+	ways := s.ways
+	for i := range t.tails {
+		x := &t.tails[i]
+		lack := x.scale
+		for k := range x.edges {
+			e := &x.edges[k]
+			hot := 0
+			if ways[e.node] == e.hot {
+				hot = 1
+			}
+			lack = float64(lack * (float64(hot) - e.share))
+		}
+		for k := range x.edges {
+			s.sums[x.edges[k].feature][half] += lack
 		}
 	}
 }

@@ -159,6 +159,16 @@ func TestContributionsLeafByLeaf(t *testing.T) {
 			row[j] = rng.NormFloat64() + 1
 		}
 		check(f, row, "chain of %d features", features)
+		if features == 10 { // which are just too many, with one that comes twice before the last
+			again := chain(rng, 11, 10)
+			for i := range 11 {
+				again.Feature[2*i] = int32([...]int{0, 1, 2, 1, 3, 4, 5, 6, 7, 8, 9}[i])
+			}
+			check(again, row, "chain of 10 features, one of them twice")
+			row[4] = -1
+			check(again, row, "chain of 10 features, one of them twice, left early")
+			row[4] = 1
+		}
 		f.Set[0], f.Sets = 0, [][]uint64{{rng.Uint64()}}
 		row[0] = float64(rng.IntN(64))
 		check(f, row, "chain of %d features, one of categories", features)

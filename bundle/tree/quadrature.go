@@ -24,7 +24,14 @@ var radau = rule{
 	w: vector{0.223103901083570744402560218228589360, 0.311826522975741254081854911576640522, 0.281356015149462060192172650340659891, 0.143713560791225941323412219854110227},
 }
 
-const radauStart = 1.0 / 25
+const (
+	radauStart = 1.0 / 25
+	maxRadau   = 2*half + 1 // features on a path that it is exact for
+	// radauLack is what it lacks of the integral of t^9, n*(n-1)!^4/(2*(2n-1)!^2)
+	// with n = 5 (Abramowitz and Stegun 25.4.31): of a polynomial of degree 9, the
+	// leading coefficient times this.
+	radauLack = 1.0 / 158760
+)
 
 // legendre returns the rule with n points, eight in each part; what is left of
 // the last part has weight 0. The bits are the same everywhere.

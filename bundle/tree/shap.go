@@ -64,8 +64,9 @@ import (
 // Elsewhere g and y are looked up: there are three cases, prepared at load. To
 // have one program for all nodes, s is 0 there, and what is looked up is right*t
 // and right at the other nodes. So a node costs nine instructions on the way
-// down and sixteen on the way back. A node with two leaves (a twig), and one with
-// a leaf and a twig (a chain), are worked out at once where the way down ends.
+// down and sixteen on the way back. A node with two leaves (a twig), one with
+// a leaf and a twig (a chain), one with two twigs (a fork) and one with a leaf
+// and a chain (a stalk) are worked out at once where the way down ends.
 //
 // # Points
 //
@@ -74,8 +75,11 @@ import (
 // value's rank. The rule of Gauss and Radau with that point and four others is
 // exact for trees with up to nine features on a path, so that four points of
 // a node fill a vector of 256 bits; a tree with one feature is all in the table.
-// Other trees take eight points at a time,
-// and those with categorical splits do without the table.
+// A path with one feature more needs no other points if its last node is the
+// first to split on that feature: for each of the ten features the integrand's
+// leading coefficient is v * prod over j of (hot[j] - share[j]), and the rule lacks that
+// times a constant (a tail). Other trees take eight points at a time, and those
+// with categorical splits do without the table.
 //
 // # Tiles
 //
@@ -104,14 +108,17 @@ type explainTile struct {
 	limits    []uint16 // a row goes right if the answer is greater
 	repeats   []repeat // parents first
 	shares    []repeatShares
-	nodes     []explainNode // not twigs, parents first
+	nodes     []explainNode // by themselves, parents first
+	forks     []explainFork
+	stalks    []explainStalk
 	chains    []explainChain
 	plain     []plainTwig   // twigs that are no repeats
 	twigs     []explainTwig // twigs that are
 	leaves    []explainLeaf // not on twigs
-	points    int           // of a vector: half or width
-	roots     int           // trees
-	pairs     int           // where the pairs begin, in bytes
+	tails     []explainTail
+	points    int // of a vector: half or width
+	roots     int // trees
+	pairs     int // where the pairs begin, in bytes
 	rules     []rule
 	states    []float64 // by rule: what nodes look up; nil if they are made for each row
 }
@@ -128,7 +135,7 @@ type repeat struct {
 // the node's rows.
 type repeatShares struct{ above, left, right, split float64 }
 
-// explainNode is a node that is not a twig.
+// explainNode is a node that is worked on by itself.
 type explainNode struct {
 	share   float64 // s; 0 at a repeat
 	from    uint32  // where its D and U are, in bytes
@@ -144,14 +151,35 @@ type plainTwig struct {
 
 type twigCase struct{ value, lost float64 }
 
+// edgeCase is of the way to one child: hot is 1 if the row goes there, else 0,
+// and lost is hot less the child's share. Its factor is hot - u*lost.
+type edgeCase struct{ hot, lost float64 }
+
 // explainChain is a node, no repeat, with a leaf and a plain twig. D of the twig
 // is D*(hot - u*lost), and phi of the node D*lost*(U[twig]-leaf).
 type explainChain struct {
-	cases    [2]struct{ hot, lost float64 } // the row goes left, right; hot is 1 if to the twig
+	cases    [2]edgeCase // the row goes left, right
 	twig     [2]twigCase
 	leaf     float64
 	features [2]uint32 // of the node and the twig
 	from     uint32
+}
+
+// explainFork is a node with two plain twigs, none of them repeats.
+type explainFork struct {
+	cases       [2]edgeCase // the row goes left, right; of the right twig
+	left, right [2]twigCase
+	features    [3]uint32 // of the node and the twigs
+	from        uint32
+}
+
+// explainStalk is a node, no repeat, with a leaf and a chain.
+type explainStalk struct {
+	cases, chain [2]edgeCase // of the chain and its twig
+	twig         [2]twigCase
+	leaf, low    float64 // of the node and the chain
+	features     [3]uint32
+	from         uint32
 }
 
 // explainTwig is a node with two leaves whose feature is split on above.
@@ -164,6 +192,21 @@ type explainTwig struct {
 type explainLeaf struct {
 	value float64
 	at    uint64 // where its U is, in bytes
+}
+
+// explainTail is a twig, no repeat, whose feature is one more on its path than
+// the rule is exact for.
+type explainTail struct {
+	edges [maxRadau + 1]tailEdge // to the right leaf
+	scale float64                // what the right leaf's value is more than the left one's, times radauLack
+}
+
+// tailEdge is the last edge of a feature on a path.
+type tailEdge struct {
+	share   float64 // product of cover shares over the feature's edges
+	node    uint32  // among questions
+	hot     uint32  // what node looks up if the row goes the path's way at all nodes of the feature
+	feature uint32
 }
 
 // explainScratch is the working memory of one row.
@@ -224,9 +267,9 @@ func NewExplainerFor(f *Forest, k Kernel) (*Explainer, error) {
 				}
 				continue
 			}
-			if pairs += t.inner - t.twigs; len(tile) > 0 && (pairs*class.points > tilePairs*half || t.rules() != tile[0].rules()) {
+			if pairs += t.alone; len(tile) > 0 && (pairs*class.points > tilePairs*half || t.rules() != tile[0].rules()) {
 				b.addTile(tile)
-				tile, pairs = tile[:0], t.inner-t.twigs
+				tile, pairs = tile[:0], t.alone
 			}
 			tile = append(tile, t)
 		}
@@ -339,6 +382,7 @@ func (e *Explainer) Contributions(dst, row []float64) (base float64) {
 			}
 			e.kernel.explain(s, t, &t.rules[k], states)
 		}
+		s.addTails(t)
 	}
 	for j := range dst[:e.features] {
 		v := &s.sums[j]

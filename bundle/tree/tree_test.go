@@ -277,7 +277,7 @@ func TestGoldenBits(t *testing.T) {
 			_ = binary.Write(h, binary.LittleEndian, append(part, base, f.Margin(row)))
 		}
 	}
-	const want = "c1441ea27d4e94f49673959584e6ccb13436290b41988447c708da4f4c607e19"
+	const want = "86518c6204c07f8853361d439aa551da9f8eaf5d11f4878fe9ead8dce60a492b"
 	if got := hex.EncodeToString(h.Sum(nil)); got != want {
 		t.Errorf("bits differ: hash %s, want %s", got, want)
 	}

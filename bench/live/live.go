@@ -10,6 +10,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -44,6 +46,49 @@ func (p Program) Credit(ctx context.Context, from, dir string) error {
 		return err
 	}
 	_, err := p.Do(ctx, "run", dir)
+	return err
+}
+
+// TwoVersions brings a trained copy of the example into service twice, the second
+// time with another cost of a mistake, so that it has two versions, of which the
+// second is the champion.
+func (p Program) TwoVersions(ctx context.Context, dir string) error {
+	file := filepath.Join(dir, "tandem.yaml")
+	for round := range 2 {
+		s, err := p.Up(ctx, dir, nil)
+		if err != nil {
+			return err
+		}
+		if err := s.Stop(); err != nil {
+			return err
+		}
+		if round == 1 {
+			return nil
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(file, bytes.Replace(text, []byte("false_negative: 5"), []byte("false_negative: 4"), 1), 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Promote makes a version the champion of a running server, and returns when it
+// answers.
+func Promote(url, project string, version int) error {
+	body := fmt.Sprintf(`{"champion":%d,"reason":"bench"}`, version)
+	r, err := http.Post(url+"/v1/rollout/"+project, "application/json", strings.NewReader(body))
+	if err != nil {
+		return err
+	}
+	defer r.Body.Close()
+	content, err := io.ReadAll(r.Body)
+	if err == nil && r.StatusCode != http.StatusOK {
+		err = fmt.Errorf("promote version %d: %s: %s", version, r.Status, content)
+	}
 	return err
 }
 

@@ -11,7 +11,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -68,7 +67,7 @@ func (s *soak) run(ctx context.Context) (err error) {
 	if err := s.tandem.Credit(ctx, s.example, dir); err != nil {
 		return err
 	}
-	if err := s.twoVersions(ctx, dir); err != nil {
+	if err := s.tandem.TwoVersions(ctx, dir); err != nil {
 		return err
 	}
 	server, err := s.tandem.Up(ctx, dir, nil)
@@ -92,7 +91,7 @@ func (s *soak) run(ctx context.Context) (err error) {
 	fmt.Println("| s | swaps | answers | RSS MB | heap in use MB | goroutines | open files |\n|--:|--:|--:|--:|--:|--:|--:|")
 	every := s.length / time.Duration(s.swaps)
 	for n := range s.swaps {
-		if err := s.swap(server, 1+n%2, n); err != nil {
+		if err := live.Promote(server.URL, "credit", 1+n%2); err != nil {
 			return fmt.Errorf("swap %d: %w\n%s", n, err, server.Said())
 		}
 		if err := look(server.URL + pages[n%len(pages)]); err != nil {
@@ -139,29 +138,6 @@ func (s *soak) run(ctx context.Context) (err error) {
 	return nil
 }
 
-// twoVersions brings a trained project into service twice, the second time with
-// another cost of a mistake, which makes another version.
-func (s *soak) twoVersions(ctx context.Context, dir string) error {
-	for range 2 {
-		server, err := s.tandem.Up(ctx, dir, nil)
-		if err != nil {
-			return err
-		}
-		if err := server.Stop(); err != nil {
-			return err
-		}
-		file := filepath.Join(dir, "tandem.yaml")
-		text, err := os.ReadFile(file)
-		if err != nil {
-			return err
-		}
-		if err := os.WriteFile(file, bytes.ReplaceAll(text, []byte("false_negative: 5"), []byte("false_negative: 4")), 0o600); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // pages are what people and Prometheus look at meanwhile.
 var pages = []string{"/", "/metrics", "/v1/rollout/credit", "/health/ready"}
 
@@ -174,21 +150,6 @@ func look(url string) error {
 	_, err = io.Copy(io.Discard, r.Body)
 	if r.StatusCode != http.StatusOK {
 		return fmt.Errorf("%s answers %s", url, r.Status)
-	}
-	return err
-}
-
-// swap makes a version the champion, and returns when it answers.
-func (s *soak) swap(server *live.Server, version, n int) error {
-	body := fmt.Sprintf(`{"champion":%d,"reason":"soak %d"}`, version, n)
-	r, err := http.Post(server.URL+"/v1/rollout/credit", "application/json", strings.NewReader(body))
-	if err != nil {
-		return err
-	}
-	defer r.Body.Close()
-	content, err := io.ReadAll(r.Body)
-	if err == nil && r.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: %s", r.Status, content)
 	}
 	return err
 }

@@ -193,7 +193,8 @@ func (f *faults) kill(ctx context.Context, dir string) (string, error) {
 
 // term stops the process as a new version of it is rolled out, while clients ask
 // on connections that they keep. A connection that is told to close, and a
-// server that takes no new one, are no failures; a request without an answer is.
+// server that takes no new one, are no failures; a request without an answer is. Half
+// of the clients are plain, the others of a kind that net/http reads.
 func (f *faults) term(ctx context.Context, dir string) (string, error) {
 	var answered []live.Answer
 	rounds := max(1, f.rounds/2)
@@ -205,15 +206,20 @@ func (f *faults) term(ctx context.Context, dir string) (string, error) {
 		}
 		defer s.Kill()
 		bad := make(chan error, 1000)
-		load := f.load(s, 16, func(i, status int, err error) bool {
-			if !strings.Contains(err.Error(), "connection refused") {
-				select {
-				case bad <- err:
-				default:
+		load := &live.Load{Bodies: f.bodies, Connections: 16, Pause: time.Duration(round%3) * time.Millisecond,
+			Header: func(k int) string {
+				return []string{"", "Pragma: no-cache\r\n"}[k%2] // with it they are net/http's
+			},
+			Failed: func(_, _ int, err error) bool {
+				if !strings.Contains(err.Error(), "connection refused") {
+					select {
+					case bad <- err:
+					default:
+					}
 				}
-			}
-			return false
-		})
+				return false
+			}}
+		load.Start(s.Address, "credit", true)
 		if err := more(load, 50+f.rng.IntN(200)); err != nil {
 			return "", err
 		}

@@ -25,6 +25,7 @@ type Answer struct {
 
 // Client asks on one connection that it keeps, as a service beside the server does.
 type Client struct {
+	Header        string // further lines of a request's head, each with its CR LF
 	address, path string
 	conn          net.Conn
 	in            *bufio.Reader
@@ -64,7 +65,7 @@ func (c *Client) Score(body []byte) (a Answer, status int, err error) {
 		c.in = bufio.NewReader(c.conn)
 	}
 	c.conn.SetDeadline(time.Now().Add(patience))
-	c.out = fmt.Appendf(c.out[:0], "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", c.path, c.address, len(body))
+	c.out = fmt.Appendf(c.out[:0], "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n%s\r\n", c.path, c.address, len(body), c.Header)
 	if _, err = c.conn.Write(append(c.out, body...)); err != nil {
 		// A server that refuses before it has read all has answered nevertheless.
 		if _, early := c.in.Peek(1); early != nil {
@@ -108,6 +109,9 @@ type Load struct {
 	Bodies      func(i int) []byte // the i-th request; called from many goroutines
 	Connections int
 	N           int // how many; 0: until Stop
+	// Header is what further lines the requests of a connection have; nil: none.
+	Header func(connection int) string
+	Pause  time.Duration // between an answer and the next request
 	// Failed is told what is no answer of status 200, 0 being none at all; the
 	// connection goes on if it returns true. nil: one failure ends the load.
 	Failed func(i, status int, err error) bool
@@ -125,8 +129,12 @@ type Load struct {
 // Start begins. With keep every answer is remembered.
 func (l *Load) Start(address, project string, keep bool) {
 	l.keep = keep
-	for range l.Connections {
-		l.wg.Go(func() { l.ask(NewClient(address, project)) })
+	for k := range l.Connections {
+		c := NewClient(address, project)
+		if l.Header != nil {
+			c.Header = l.Header(k)
+		}
+		l.wg.Go(func() { l.ask(c) })
 	}
 }
 
@@ -149,6 +157,7 @@ func (l *Load) ask(c *Client) {
 			if l.keep {
 				mine = append(mine, a)
 			}
+			time.Sleep(l.Pause)
 			continue
 		}
 		if l.Failed == nil {

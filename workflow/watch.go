@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -27,13 +28,18 @@ type Watched struct {
 // keepReports bounds how many finished windows of a bundle are kept.
 const keepReports = 200
 
-// watch follows the decision log and keeps a monitor for each bundle that
-// decided. It reads the log and nothing else, in the log's order, so a process
+// mostWatched bounds how many bundles are watched: those that decided last. It is
+// more than ever answer at a time, so that a champion that comes back, and
+// outcomes that come late, find the windows that they belong to.
+const mostWatched = 16
+
+// watch follows the decision log and keeps a monitor for each of the bundles that
+// decided last. It reads the log and nothing else, in the log's order, so a process
 // that starts again sees exactly what the one before saw. (What was erased in
 // the meantime is gone from the windows as well.)
 //
-// In memory it holds a monitor and at most keepReports windows for each bundle,
-// and some twelve bytes for each outcome.
+// In memory it holds a monitor and at most keepReports windows for each of mostWatched
+// bundles, and some twelve bytes for each outcome.
 type watch struct {
 	log     *decisions.Log
 	bundles func(id string) (*bundle.Bundle, error)
@@ -49,6 +55,7 @@ type watch struct {
 
 	mu      sync.Mutex // held for one record, never while the log is read
 	watched map[string]*watchedBundle
+	decides uint64 // decisions that were read
 }
 
 // settleLag is how long after a decision's time it may still be on its way into
@@ -62,6 +69,7 @@ type watchedBundle struct {
 	reports    Watched
 	standing   map[string]bool // kinds of alarm that the newest windows raised
 	unreadable int             // decisions and outcomes that the bundle does not understand; in no window
+	decided    uint64          // the newest, as counted by watch.decides
 }
 
 func newWatch(log *decisions.Log, p *project.Project, bundles func(string) (*bundle.Bundle, error)) *watch {
@@ -105,28 +113,45 @@ func (w *watch) tick(now time.Time) {
 	ids := slices.Sorted(maps.Keys(w.watched))
 	w.mu.Unlock()
 	for _, id := range ids {
-		if b := w.of(id); b.monitor != nil {
+		if b := w.of(id); b != nil && b.monitor != nil {
 			w.closed(b, id, b.monitor.Tick(now.Add(-settleLag)))
 		}
 	}
 }
 
+// of returns a bundle that is watched, nil if it is not.
 func (w *watch) of(id string) *watchedBundle {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if b, ok := w.watched[id]; ok {
-		return b
+	return w.watched[id]
+}
+
+// deciding returns the bundle of a decision. One that was not watched takes the
+// place of the one that has not decided for longest, if there are too many.
+func (w *watch) deciding(id string) *watchedBundle {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.decides++
+	b := w.watched[id]
+	if b == nil {
+		if len(w.watched) >= mostWatched {
+			oldest := slices.MinFunc(slices.Collect(maps.Keys(w.watched)), func(a, b string) int {
+				return cmp.Compare(w.watched[a].decided, w.watched[b].decided)
+			})
+			delete(w.watched, oldest)
+		}
+		b = &watchedBundle{standing: make(map[string]bool)}
+		w.watched[id] = b
+		if opened, err := w.bundles(id); err == nil {
+			b.monitor, _ = monitor.New(opened, w.opt) // nil: a bundle without a usable profile is not watched
+		}
 	}
-	entry := &watchedBundle{standing: make(map[string]bool)}
-	w.watched[id] = entry
-	if b, err := w.bundles(id); err == nil {
-		entry.monitor, _ = monitor.New(b, w.opt) // nil: a bundle without a usable profile is not watched
-	}
-	return entry
+	b.decided = w.decides
+	return b
 }
 
 func (w *watch) decided(d *decisions.Decision) {
-	b := w.of(d.Bundle)
+	b := w.deciding(d.Bundle)
 	if b.monitor == nil {
 		return
 	}
@@ -151,7 +176,7 @@ func (w *watch) learned(o *decisions.Outcome) {
 	}
 	w.settled[key] = struct{}{}
 	b := w.of(d.Bundle)
-	if b.monitor == nil {
+	if b == nil || b.monitor == nil { // no longer watched, or never
 		return
 	}
 	p, err := b.monitor.Outcome(d.Score, d.Decision, o.Value)

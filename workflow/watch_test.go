@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -144,6 +145,63 @@ func TestOutcomesCountOnce(t *testing.T) {
 	}
 	if again := w.catchUp(w.watch()); !reflect.DeepEqual(got, again) {
 		t.Error("rebuilt, the watch has counted otherwise")
+	}
+}
+
+// However many bundles have decided, those are watched that decided last, and a
+// watch that begins anew has let go of the same ones.
+func TestBundlesThatDecideNoMoreAreNotWatched(t *testing.T) {
+	t.Parallel()
+	w := newWatched(t, "100")
+	apps := after(historyRows, 50)
+	row := make([]float64, w.bundle.Layout().Cols())
+	decide := func(id string) (outcomes []decisions.Outcome) {
+		t.Helper()
+		ds := make([]decisions.Decision, len(apps))
+		for i, a := range apps {
+			if _, err := w.bundle.Layout().DecodeJSON(row, a.JSON(), true); err != nil {
+				t.Fatal(err)
+			}
+			ds[i] = decisions.Decision{ID: w.log.NewID(morning), Time: morning, Project: "loans", Bundle: id, Inputs: a.JSON()}
+			ds[i].Margin, ds[i].Score = w.bundle.Score(row)
+			outcomes = append(outcomes, decisions.Outcome{Decision: ds[i].ID, Value: a.Label(), At: morning})
+		}
+		if err := w.log.Append(t.Context(), ds...); err != nil {
+			t.Fatal(err)
+		}
+		return outcomes
+	}
+	const rounds = 2 * mostWatched
+	id := func(n int) string { return fmt.Sprintf("%064x", n) }
+	first := w.watch()
+	late := map[int][]decisions.Outcome{}
+	for n := range rounds { // a canary that is never the same one beside one champion
+		late[n] = decide(id(n))
+		decide(w.bundle.ID())
+		w.catchUp(first)
+		if len(first.watched) > mostWatched {
+			t.Fatalf("%d bundles are watched", len(first.watched))
+		}
+	}
+	w.learn(late[0]...)
+	w.learn(late[rounds-1]...)
+	if got := w.catchUp(first); len(got.Windows) != rounds/2 || got.Seen != 0 {
+		t.Errorf("the champion has %d windows and %d decisions, not %d and 0", len(got.Windows), got.Seen, rounds/2)
+	}
+	again := w.watch()
+	w.catchUp(again)
+	for n := range rounds {
+		got := first.seen(id(n))
+		if want := map[bool]int{true: len(apps)}[n > rounds-mostWatched]; got.Seen != want {
+			t.Errorf("of bundle %d of %d %d decisions were seen, not %d", n, rounds, got.Seen, want)
+		}
+		if !reflect.DeepEqual(got, again.seen(id(n))) {
+			t.Errorf("rebuilt, the watch has seen otherwise of bundle %d", n)
+		}
+	}
+	decide(id(0)) // it is back
+	if w.catchUp(first); first.seen(id(0)).Seen != len(apps) {
+		t.Errorf("of a bundle that decides again %d decisions were seen", first.seen(id(0)).Seen)
 	}
 }
 

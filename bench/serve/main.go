@@ -7,13 +7,16 @@
 // round, so that what else the machine does meets all of them; of the rounds
 // the median is shown.
 //
-//	go run ./bench/serve [-bundle FILE.tandem] [-rounds 3] [-for 2s] [-fasthttp PROGRAM] [-beside NAME=URL]
+//	go run ./bench/serve [-bundle FILE.tandem] [-rounds 3] [-for 2s] [-fasthttp PROGRAM] [-beside NAME=URL[=BODIES]]...
 //
 // An empty handler of package fasthttp is measured too if its program is given,
 // which is a module of its own: go build -C bench/serve/fasthttp -o PROGRAM .
 //
 // Without a bundle the model is a random forest of 500 trees of 31 leaves that
-// reads 30 numbers. The rows that are asked for are the bundle's test rows.
+// reads 30 numbers. The rows that are asked for are the bundle's test rows, or those
+// of -rows, a file of one request a line. Further servers are sent the same, or
+// the lines of a file of their own: peers.py starts FastAPI, MLServer and MLflow with
+// the same LightGBM model and measures them so.
 package main
 
 import (
@@ -55,7 +58,7 @@ func main() {
 		file    = flag.String("bundle", "", "the bundle to serve; none: a random forest of 500 trees")
 		rounds  = flag.Int("rounds", 3, "how often the servers take turns")
 		length  = flag.Duration("for", 2*time.Second, "how long a turn is")
-		beside  = flag.String("beside", "", "NAME=URL of a further server, which is sent the same requests")
+		rows    = flag.String("rows", "", "a file of requests, one a line, in place of the bundle's test rows")
 		fast    = flag.String("fasthttp", "", "the program of bench/serve/fasthttp")
 		rate    = flag.Float64("rate", 5000, "requests a second of the open loop; 0: neither that nor thousands of rows")
 		child   = flag.String("child", "", "be a server: empty, plain or tandem (the program calls itself so)")
@@ -63,12 +66,15 @@ func main() {
 		counts  = flag.String("connections", "1,32", "numbers of connections")
 		profile = flag.String("profile", "", "write the CPU profile of the scoring server to this file")
 	)
+	var besides []string
+	flag.Func("beside", "NAME=URL of a further server, which is sent the same requests, or with =FILE the lines of the file; may be repeated",
+		func(text string) error { besides = append(besides, text); return nil })
 	flag.Parse()
 	var err error
 	if *child != "" {
 		err = beServer(*child, *file, *profile)
 	} else {
-		err = measure(*file, *profile, *fast, *beside, *only, *counts, *rate, *rounds, *length)
+		err = measure(*file, *profile, *fast, *rows, *only, besides, *counts, *rate, *rounds, *length)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench/serve:", err)
@@ -205,7 +211,7 @@ type subject struct {
 // percentiles are shown in this order.
 var percentiles = []float64{0.5, 0.99, 0.999}
 
-func measure(file, profile, fast, beside, only, counts string, rate float64, rounds int, length time.Duration) error {
+func measure(file, profile, fast, rows, only string, besides []string, counts string, rate float64, rounds int, length time.Duration) error {
 	var numbers []int
 	for text := range strings.SplitSeq(counts, ",") {
 		n, err := strconv.Atoi(text)
@@ -237,6 +243,15 @@ func measure(file, profile, fast, beside, only, counts string, rate float64, rou
 	}
 	defer stop()
 	bodies := [2][]string{rowBodies(b, ""), rowBodies(b, `,"reasons":false`)}
+	if rows != "" {
+		if bodies[0], err = lines(rows); err != nil {
+			return err
+		}
+		bodies[1] = nil
+		for _, body := range bodies[0] {
+			bodies[1] = append(bodies[1], strings.TrimSuffix(body, "}")+`,"reasons":false}`)
+		}
+	}
 	subjects := []*subject{
 		{name: "empty net/http handler", address: empty, process: emptyID, requests: requests(empty, "/", bodies[0])},
 		{name: "empty handler, plain door", address: door, process: doorID, requests: requests(door, "/v1/score/bench", bodies[0])},
@@ -251,9 +266,19 @@ func measure(file, profile, fast, beside, only, counts string, rate float64, rou
 		defer stop()
 		subjects = append(subjects, &subject{name: "empty fasthttp handler", address: address, process: id, requests: requests(address, "/", bodies[0])})
 	}
-	if name, address, given := strings.Cut(beside, "="); given {
-		host, path, _ := strings.Cut(strings.TrimPrefix(address, "http://"), "/")
-		subjects = append(subjects, &subject{name: name, address: host, requests: requests(host, "/"+path, bodies[0])})
+	for _, beside := range besides {
+		parts := strings.SplitN(beside, "=", 3)
+		if len(parts) < 2 {
+			return fmt.Errorf("%q is not NAME=URL", beside)
+		}
+		theirs := bodies[0]
+		if len(parts) == 3 {
+			if theirs, err = lines(parts[2]); err != nil {
+				return err
+			}
+		}
+		host, path, _ := strings.Cut(strings.TrimPrefix(parts[1], "http://"), "/")
+		subjects = append(subjects, &subject{name: parts[0], address: host, requests: requests(host, "/"+path, theirs)})
 	}
 	if only != "" {
 		subjects = slices.DeleteFunc(subjects, func(s *subject) bool { return s.name != only })
@@ -444,6 +469,19 @@ func rowBodies(b *bundle.Bundle, more string) []string {
 	return out
 }
 
+// lines are the lines of a file, each a request.
+func lines(file string) ([]string, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	all := strings.Split(strings.TrimSpace(string(text)), "\n")
+	if all[0] == "" {
+		return nil, fmt.Errorf("%s has no lines", file)
+	}
+	return all, nil
+}
+
 func requests(host, path string, bodies []string) [][]byte {
 	var out [][]byte
 	for _, body := range bodies {
@@ -516,8 +554,8 @@ func readAnswer(in *bufio.Reader) error {
 			rest, _ := io.ReadAll(io.LimitReader(in, int64(in.Buffered())))
 			return fmt.Errorf("answered %s%s", line, rest)
 		}
-		if rest, ok := strings.CutPrefix(string(line), "Content-Length: "); ok {
-			if length, err = strconv.Atoi(strings.TrimSpace(rest)); err != nil {
+		if name, value, ok := strings.Cut(string(line), ":"); ok && strings.EqualFold(name, "Content-Length") {
+			if length, err = strconv.Atoi(strings.TrimSpace(value)); err != nil {
 				return err
 			}
 		}

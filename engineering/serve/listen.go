@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -68,8 +69,9 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	lim := s.opt.Limits
 	handler := s.outer(s.Guard(l.Addr(), s.routes))
 	errorLog := slog.NewLogLogger(s.opt.Logger.Handler(), slog.LevelWarn)
+	var last lastAnswers
 	server := &http.Server{
-		Handler:           handler,
+		Handler: last.on(handler), ConnState: last.count,
 		ReadHeaderTimeout: lim.Header, ReadTimeout: lim.Read, WriteTimeout: lim.Write, IdleTimeout: lim.Idle,
 		MaxHeaderBytes: mostHeader,
 		ErrorLog:       errorLog,
@@ -109,12 +111,53 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), lim.Drain)
 	defer cancel()
 	var err error
+	until := time.Now().Add(s.grace)
+	last.begin.Store(true)
 	if front != nil {
 		err = front.Drain(drain) // into the server, if need be
 	}
+	last.wait(drain, until)
 	if err = errors.Join(err, server.Shutdown(drain)); err != nil {
 		err = errors.Join(fmt.Errorf("requests were not done after %s and were cut off", lim.Drain), server.Close())
 	}
 	<-done
 	return err
+}
+
+// grace is for how long connections that are kept may have a last request
+// when the server stops; package plain has the same.
+const grace = 250 * time.Millisecond
+
+// lastAnswers lets an http.Server's connections end with an answer. Shutdown
+// closes those at once that wait for a request, and one that is on its way there is lost.
+type lastAnswers struct {
+	begin atomic.Bool  // the next answer on each connection is its last
+	open  atomic.Int64 // connections
+}
+
+func (a *lastAnswers) on(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if a.begin.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+func (a *lastAnswers) count(_ net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		a.open.Add(1)
+	case http.StateClosed, http.StateHijacked:
+		a.open.Add(-1)
+	}
+}
+
+// wait returns when no connection is left, or at a time.
+func (a *lastAnswers) wait(ctx context.Context, until time.Time) {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for a.open.Load() > 0 && time.Now().Before(until) && ctx.Err() == nil {
+		<-tick.C
+	}
 }

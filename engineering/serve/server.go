@@ -154,7 +154,8 @@ type Server struct {
 	metrics *metrics
 	routes  http.Handler
 
-	stopping atomic.Bool // probes are told
+	stopping atomic.Bool   // probes are told
+	grace    time.Duration // as the constant, but in tests
 	gate     *limit.Gate
 	held     *limit.Budget // bytes of bodies
 	rates    limit.Rates
@@ -177,7 +178,7 @@ func New(opt Options) *Server {
 		opt.Now = time.Now
 	}
 	opt.Limits = opt.Limits.withDefaults()
-	s := &Server{opt: opt, metrics: newMetrics(), shadows: rollout.NewQueue(shadowRequests, shadowBytes),
+	s := &Server{opt: opt, grace: grace, metrics: newMetrics(), shadows: rollout.NewQueue(shadowRequests, shadowBytes),
 		gate: limit.NewGate(opt.Limits.Running, opt.Limits.Waiting), held: limit.NewBudget(opt.Limits.Held)}
 	s.answers = once.New[written](mostAnswers, answerBytes, answerAge)
 	s.metrics.watch(s.gate, s.held)

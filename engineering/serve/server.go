@@ -18,6 +18,7 @@ import (
 	"github.com/tandem-ml/tandem/engineering/limit"
 	"github.com/tandem-ml/tandem/engineering/once"
 	"github.com/tandem-ml/tandem/engineering/rollout"
+	"github.com/tandem-ml/tandem/engineering/trace"
 )
 
 // Model is what answers for a project.
@@ -125,6 +126,15 @@ type Options struct {
 	// [decisions.Log.Get]. Nil: there is no route for it.
 	Erase func(ctx context.Context, ids []string, key, reason string) (int, error)
 
+	// Tracer is told of requests, by whom they were sent to it and what they took.
+	// Nil: nobody is.
+	Tracer trace.Tracer
+
+	// AccessLog is told of requests, without any input, AccessShare of them: 1 of
+	// all, 0.01 of one in a hundred, rounded so that it is every n-th. Nil: of none.
+	AccessLog   *slog.Logger
+	AccessShare float64
+
 	Now    func() time.Time // the clock of decisions; nil: time.Now
 	Limits Limits
 
@@ -149,6 +159,9 @@ type Server struct {
 	opt     Options
 	metrics *metrics
 	routes  http.Handler
+
+	seen      atomic.Uint64 // requests; see watched
+	noteEvery uint64        // one in so many is noted in the access log; 0: none
 
 	stopping atomic.Bool // probes are told
 	gate     *limit.Gate
@@ -175,6 +188,9 @@ func New(opt Options) *Server {
 	opt.Limits = opt.Limits.withDefaults()
 	s := &Server{opt: opt, metrics: newMetrics(), shadows: rollout.NewQueue(shadowRequests, shadowBytes),
 		gate: limit.NewGate(opt.Limits.Running, opt.Limits.Waiting), held: limit.NewBudget(opt.Limits.Held)}
+	if opt.AccessLog != nil {
+		s.noteEvery = every(opt.AccessShare)
+	}
 	s.answers = once.New[written](mostAnswers, answerBytes, answerAge)
 	s.metrics.watch(s.gate, s.held)
 	s.models.Store(&map[string]*Model{})

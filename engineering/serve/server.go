@@ -164,6 +164,7 @@ type Server struct {
 	noteEvery uint64        // one in so many is noted in the access log; 0: none
 
 	stopping atomic.Bool // probes are told
+	after    func(time.Duration) <-chan time.Time
 	gate     *limit.Gate
 	held     *limit.Budget // bytes of bodies
 	rates    limit.Rates
@@ -186,7 +187,7 @@ func New(opt Options) *Server {
 		opt.Now = time.Now
 	}
 	opt.Limits = opt.Limits.withDefaults()
-	s := &Server{opt: opt, metrics: newMetrics(), shadows: rollout.NewQueue(shadowRequests, shadowBytes),
+	s := &Server{opt: opt, metrics: newMetrics(), after: time.After, shadows: rollout.NewQueue(shadowRequests, shadowBytes),
 		gate: limit.NewGate(opt.Limits.Running, opt.Limits.Waiting), held: limit.NewBudget(opt.Limits.Held)}
 	if opt.AccessLog != nil {
 		s.noteEvery = every(opt.AccessShare)

@@ -8,7 +8,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"log/slog"
 	"math"
 	"os"
 	"os/signal"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/tandem-ml/tandem"
 	"github.com/tandem-ml/tandem/data"
+	"github.com/tandem-ml/tandem/engineering/observe"
 	"github.com/tandem-ml/tandem/engineering/serve"
 )
 
@@ -28,6 +28,8 @@ const usage = `tandem-scorer serves bundles over HTTP, and does nothing else.
                 [--keys FOLDER] [--tls-cert FILE --tls-key FILE]
                 [--oidc-issuer URL --oidc-audience NAME [--oidc-roles-claim NAME]]
                 [--max-concurrent N] [--max-queue N] [--rate 100/s [--burst N]]
+                [--log-format text|json] [--log-level LEVEL] [--access-log SHARE]
+                [--otlp-endpoint URL] [--trace-share SHARE]
 
 A bundle is a file NAME.tandem, or a folder of such files, each served as the
 model NAME. The address is 127.0.0.1:8080 if nothing else is said. Other
@@ -44,6 +46,10 @@ requests (--canary).
 --max-queue wait (512 for each, -1: none); --rate is how often one caller may ask:
 a key without a rate of its own, or without keys an address. Who is refused is
 told when to come again.
+
+The log goes to stderr; --access-log 0.01 adds a line for one request in a
+hundred. --otlp-endpoint, or the variables of OpenTelemetry such as
+OTEL_EXPORTER_OTLP_ENDPOINT, name a collector that traces are sent to.
 
 In a container of Vertex AI, SageMaker or Azure Machine Learning, known by
 their environment variables or by the argument serve and a folder
@@ -84,6 +90,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.StringVar(&alone.Access.Tokens.Issuer, "oidc-issuer", os.Getenv("TANDEM_OIDC_ISSUER"), "issuer of tokens")
 	flags.StringVar(&alone.Access.Tokens.Audience, "oidc-audience", os.Getenv("TANDEM_OIDC_AUDIENCE"), "audience of tokens")
 	flags.StringVar(&alone.Access.Tokens.Roles, "oidc-roles-claim", os.Getenv("TANDEM_OIDC_ROLES_CLAIM"), "claim with the roles")
+	var observed observe.Settings
+	observed.Flags(flags, os.Getenv)
 	version := flags.Bool("version", false, "print the version")
 	if len(args) > 0 && args[0] == "serve" { // how SageMaker calls an image
 		alone.Called, args = true, args[1:]
@@ -106,9 +114,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if len(alone.Bundles) == 0 {
 		alone.Bundles = strings.Fields(os.Getenv("TANDEM_BUNDLE"))
 	}
-	alone.Logger = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	seen, err := observed.Open(ctx, stderr)
+	if err != nil {
+		return fail(stderr, err, 2)
+	}
+	defer seen.Close()
+	alone.Logger, alone.Tracer, alone.AccessLog, alone.AccessShare = seen.Logger, seen.Tracer, seen.Access, observed.Access
 	alone.Say = func(format string, args ...any) { fmt.Fprintf(stderr, format+"\n", args...) }
-	err := alone.Run(ctx)
+	err = alone.Run(ctx)
 	switch {
 	case err == nil:
 		return 0

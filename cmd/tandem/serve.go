@@ -2,21 +2,27 @@ package main
 
 import (
 	"errors"
-	"log/slog"
 
 	"github.com/spf13/cobra"
 
+	"github.com/tandem-ml/tandem/engineering/observe"
 	"github.com/tandem-ml/tandem/engineering/serve"
 	"github.com/tandem-ml/tandem/workflow"
 )
 
 func (s *shared) upCommand() *cobra.Command {
 	var opt workflow.UpOptions
+	var observed observe.Settings
 	c := &cobra.Command{
 		Use: "up [DIR]", GroupID: "engineering", Args: cobra.MaximumNArgs(1),
 		Short: "Run what is stale, then serve the project's champion, watched, with its pages",
 		RunE: func(c *cobra.Command, args []string) error {
-			opt.Talk, opt.Logger = s.talk(), s.logger()
+			seen, err := observed.Open(c.Context(), s.stderr)
+			if err != nil {
+				return &workflow.UsageError{Err: err}
+			}
+			defer seen.Close()
+			opt.Talk, opt.Logger, opt.Tracer, opt.AccessLog, opt.AccessShare = s.talk(), seen.Logger, seen.Tracer, seen.Access, observed.Access
 			return listening(workflow.Up(c.Context(), folder(args), opt))
 		},
 	}
@@ -26,12 +32,14 @@ func (s *shared) upCommand() *cobra.Command {
 	c.Flags().StringVar(&opt.GRPC, "grpc-address", "", "host:port of the Open Inference Protocol over gRPC (default: none)")
 	accessFlags(c, &opt.Access)
 	streamFlags(c, &opt.Streams)
+	observeFlags(c, &observed)
 	return c
 }
 
 func (s *shared) serveCommand() *cobra.Command {
 	alone := serve.Alone{Called: true}
 	var streams workflow.Streams
+	var observed observe.Settings
 	c := &cobra.Command{
 		Use: "serve [BUNDLE...]", GroupID: "engineering",
 		Short: "Serve bundles alone, without a project",
@@ -49,8 +57,14 @@ their environment variables or by a folder /opt/ml/model, it takes the bundles,
 the port and the routes that the platform has chosen.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			talk := s.talk()
-			alone.Bundles, alone.Logger, alone.Say = args, s.logger(), talk.Line
-			err := workflow.ServeAlone(c.Context(), alone, streams)
+			seen, err := observed.Open(c.Context(), s.stderr)
+			if err != nil {
+				return &workflow.UsageError{Err: err}
+			}
+			defer seen.Close()
+			alone.Bundles, alone.Logger, alone.Say = args, seen.Logger, talk.Line
+			alone.Tracer, alone.AccessLog, alone.AccessShare = seen.Tracer, seen.Access, observed.Access
+			err = workflow.ServeAlone(c.Context(), alone, streams)
 			if errors.Is(err, serve.ErrNoBundle) || errors.Is(err, serve.ErrBeside) {
 				return &workflow.UsageError{Err: err}
 			}
@@ -63,7 +77,16 @@ the port and the routes that the platform has chosen.`,
 	c.Flags().StringVar(&alone.Canary, "canary", "", "FILE=PERCENT: a bundle that answers a share of the requests in place of the only one")
 	accessFlags(c, &alone.Access)
 	streamFlags(c, &streams)
+	observeFlags(c, &observed)
 	return c
+}
+
+func observeFlags(c *cobra.Command, s *observe.Settings) {
+	c.Flags().StringVar(&s.Format, observe.FlagFormat.Name, "text", observe.FlagFormat.Help)
+	c.Flags().StringVar(&s.Level, observe.FlagLevel.Name, "warn", observe.FlagLevel.Help)
+	c.Flags().Float64Var(&s.Access, observe.FlagAccess.Name, 0, observe.FlagAccess.Help)
+	c.Flags().StringVar(&s.Endpoint, observe.FlagEndpoint.Name, "", observe.FlagEndpoint.Help)
+	c.Flags().Float64Var(&s.Share, observe.FlagShare.Name, 0, observe.FlagShare.Help)
 }
 
 func streamFlags(c *cobra.Command, s *workflow.Streams) {
@@ -78,10 +101,6 @@ func listening(err error) error {
 		return &workflow.UsageError{Err: err}
 	}
 	return err
-}
-
-func (s *shared) logger() *slog.Logger {
-	return slog.New(slog.NewTextHandler(s.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 }
 
 func folder(args []string) string {

@@ -20,21 +20,27 @@ import (
 	"github.com/tandem-ml/tandem/engineering/limit"
 	"github.com/tandem-ml/tandem/engineering/oidc"
 	"github.com/tandem-ml/tandem/engineering/rollout"
+	"github.com/tandem-ml/tandem/engineering/trace"
 )
 
 // Alone is a server of bundles without a project: nothing is kept, watched or
 // renewed.
 type Alone struct {
-	Bundles []string                         // files and folders, as [Load] takes them; none: the platform's
-	Shadow  string                           // a bundle's file: it scores what the only model answers; "": none
-	Canary  string                           // FILE=PERCENT: it answers a share in the place of the only model; "": none
-	Address string                           // host:port; "": the platform's, or 127.0.0.1:8080
-	GRPC    string                           // host:port of the gRPC door; "": none
-	Called  bool                             // the program was called as a serving container is, see [DetectPlatform]
-	Access  Access                           // who may ask, and how
-	Logger  *slog.Logger                     // as in [Options]
-	Say     func(format string, args ...any) // told what is served, and where
-	Ready   func(url string)                 // called once the server answers; may be nil
+	Bundles []string     // files and folders, as [Load] takes them; none: the platform's
+	Shadow  string       // a bundle's file: it scores what the only model answers; "": none
+	Canary  string       // FILE=PERCENT: it answers a share in the place of the only model; "": none
+	Address string       // host:port; "": the platform's, or 127.0.0.1:8080
+	GRPC    string       // host:port of the gRPC door; "": none
+	Called  bool         // the program was called as a serving container is, see [DetectPlatform]
+	Access  Access       // who may ask, and how
+	Logger  *slog.Logger // this and the next three as in [Options]
+
+	Tracer      trace.Tracer
+	AccessLog   *slog.Logger
+	AccessShare float64
+
+	Say   func(format string, args ...any) // told what is served, and where
+	Ready func(url string)                 // called once the server answers; may be nil
 
 	// Append keeps decisions elsewhere before they are answered; what it returns
 	// refuses the request. Nil: they are forgotten.
@@ -62,7 +68,7 @@ func (a Alone) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	opt := Options{Logger: a.Logger, Log: noLog{a.Append}}
+	opt := Options{Logger: a.Logger, Tracer: a.Tracer, AccessLog: a.AccessLog, AccessShare: a.AccessShare, Log: noLog{a.Append}}
 	if err := a.Access.Apply(&opt); err != nil {
 		return err
 	}

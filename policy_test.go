@@ -43,6 +43,7 @@ var never = []struct{ from, what, why string }{
 	{"engineering/decisions", "github.com/twmb", "Kafka lives in engineering/stream alone"},
 	{"engineering/serve", "github.com/twmb", "Kafka lives in engineering/stream alone"},
 	{"cmd/tandem-scorer", "github.com/twmb", "the small scorer answers requests; streams are tandem serve's"},
+	{"engineering/serve", "go.opentelemetry.io/otel/sdk", "OpenTelemetry lives in engineering/trace/otlp alone"},
 	{"engineering/serve", "github.com/apache/arrow-go/v18/parquet", "a scorer reads no Parquet"},
 	{"cmd/tandem-scorer", "github.com/apache/arrow-go/v18/parquet", "a scorer reads no Parquet"},
 	{"cmd/tandem-scorer", "github.com/duckdb", "a scorer links no C"},

@@ -1,0 +1,70 @@
+package observe_test
+
+import (
+	"bytes"
+	"flag"
+	"strings"
+	"testing"
+
+	"github.com/tandem-ml/tandem/engineering/observe"
+)
+
+func TestLogs(t *testing.T) {
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "")
+	t.Setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "")
+	for _, tt := range []struct {
+		s    observe.Settings
+		want string // of a line of each level, and one of the access log
+	}{
+		{observe.Settings{}, "level=WARN msg=warn"},
+		{observe.Settings{Format: "json", Level: "error", Access: 1}, `"level":"INFO","msg":"visit"`},
+		{observe.Settings{Format: "text", Level: "info"}, "level=INFO msg=info"},
+	} {
+		var out bytes.Buffer
+		seen, err := tt.s.Open(t.Context(), &out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen.Logger.Debug("debug")
+		seen.Logger.Info("info")
+		seen.Logger.Warn("warn")
+		if (seen.Access != nil) != (tt.s.Access > 0) || seen.Tracer != nil {
+			t.Errorf("%+v: %+v", tt.s, seen)
+		}
+		if seen.Access != nil {
+			seen.Access.Info("visit")
+		}
+		seen.Close()
+		if !strings.Contains(out.String(), tt.want) || strings.Contains(out.String(), "debug") || tt.s.Level != "info" && strings.Contains(out.String(), "msg=info") {
+			t.Errorf("%+v: %s", tt.s, out.String())
+		}
+	}
+}
+
+func TestSettings(t *testing.T) {
+	t.Setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "")
+	var s observe.Settings
+	set := flag.NewFlagSet("", flag.ContinueOnError)
+	s.Flags(set, func(name string) string {
+		return map[string]string{"TANDEM_LOG_FORMAT": "json", "TANDEM_ACCESS_LOG": "0.5", "TANDEM_LOG_LEVEL": "info"}[name]
+	})
+	if err := set.Parse([]string{"--log-level", "debug", "--otlp-endpoint", "http://127.0.0.1:4318"}); err != nil {
+		t.Fatal(err)
+	}
+	if want := (observe.Settings{Format: "json", Level: "debug", Access: 0.5, Endpoint: "http://127.0.0.1:4318"}); s != want || s.Check() != nil {
+		t.Errorf("%+v: %v", s, s.Check())
+	}
+	seen, err := s.Open(t.Context(), &bytes.Buffer{})
+	if err != nil || seen.Tracer == nil {
+		t.Fatalf("%+v %v", seen, err)
+	}
+	seen.Close()
+
+	s = observe.Settings{}
+	s.Flags(flag.NewFlagSet("", flag.ContinueOnError), func(name string) string { return map[string]string{"TANDEM_ACCESS_LOG": "often"}[name] })
+	for _, s := range []observe.Settings{s, {Format: "xml"}, {Level: "loud"}, {Access: 2}, {Share: 2}, {Endpoint: "127.0.0.1:4318"}} {
+		if _, err := s.Open(t.Context(), &bytes.Buffer{}); err == nil {
+			t.Errorf("%+v is taken", s)
+		}
+	}
+}

@@ -44,6 +44,7 @@ var never = []struct{ from, what, why string }{
 	{"engineering/serve", "github.com/twmb", "Kafka lives in engineering/stream alone"},
 	{"engineering/serve", "github.com/minio/minio-go", "buckets are engineering/fetch's alone"},
 	{"cmd/tandem-scorer", "github.com/twmb", "the small scorer answers requests; streams are tandem serve's"},
+	{"engineering/serve", "go.opentelemetry.io/otel/sdk", "OpenTelemetry lives in engineering/trace/otlp alone"},
 	{"engineering/serve", "github.com/apache/arrow-go/v18/parquet", "a scorer reads no Parquet"},
 	{"cmd/tandem-scorer", "github.com/apache/arrow-go/v18/parquet", "a scorer reads no Parquet"},
 	{"cmd/tandem-scorer", "github.com/duckdb", "a scorer links no C"},

@@ -91,6 +91,9 @@ func openService(ctx context.Context, p *project.Project, talk *Talk, access ser
 	access.File = reg.BundlePath
 	access.Log, access.Bundle, access.Logger, access.Pages, access.Rollout = log, s.bundle, logger, s.pages(), s.change
 	s.server = serve.New(access)
+	if err := s.measure(s.server); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
 	return s, nil
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/tandem-ml/tandem/engineering/decisions"
 	"github.com/tandem-ml/tandem/engineering/registry"
 	"github.com/tandem-ml/tandem/engineering/serve"
+	"github.com/tandem-ml/tandem/engineering/trace"
 	"github.com/tandem-ml/tandem/project"
 )
 
@@ -29,10 +30,15 @@ type UpOptions struct {
 
 	Durability string // of the decision log; "": the project's
 
-	Access  serve.Access     // who may ask; without a folder of keys the project's own counts, if it has any
-	Streams Streams          // topics that it writes to and reads from
-	Logger  *slog.Logger     // the server's own log; nil: silent
-	Ready   func(url string) // called once the server answers; may be nil
+	Access  serve.Access // who may ask; without a folder of keys the project's own counts, if it has any
+	Streams Streams      // topics that it writes to and reads from
+	Logger  *slog.Logger // the server's own log; nil: silent
+
+	Tracer      trace.Tracer // this and the next two as in [serve.Options]
+	AccessLog   *slog.Logger
+	AccessShare float64
+
+	Ready func(url string) // called once the server answers; may be nil
 }
 
 // Up runs what is stale, registers the bundle, and serves the project's
@@ -65,7 +71,7 @@ func Up(ctx context.Context, dir string, opt UpOptions) (err error) {
 	if opt.Access.Keys == "" && hasKeys(KeysDir(dir)) {
 		opt.Access.Keys = KeysDir(dir)
 	}
-	access := serve.Options{Logger: opt.Logger}
+	access := serve.Options{Logger: opt.Logger, Tracer: opt.Tracer, AccessLog: opt.AccessLog, AccessShare: opt.AccessShare}
 	if err := opt.Access.Apply(&access); err != nil {
 		return err
 	}

@@ -8,7 +8,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
@@ -34,6 +33,10 @@ refused, and the old goes on.
 What flags do not say, environment variables do (TANDEM_BUNDLE, places separated by
 spaces, TANDEM_GRPC_ADDRESS and so on), then the file --config or TANDEM_CONFIG
 (bundle: ..., grpc_address: ...). --print-config shows what is in force.
+
+The log goes to stderr; --access-log 0.01 adds a line for one request in a
+hundred. --otlp-endpoint, or the variables of OpenTelemetry such as
+OTEL_EXPORTER_OTLP_ENDPOINT, name a collector that traces are sent to.
 
 In a container of Vertex AI, SageMaker or Azure Machine Learning, known by
 their environment variables or by the argument serve and a folder
@@ -106,7 +109,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		stdout.Write(settings.Print(said))
 		return 0
 	}
-	alone.Logger = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	seen, err := target.Observe.Open(ctx, stderr)
+	if err != nil {
+		return fail(stderr, err, 2)
+	}
+	defer seen.Close()
+	alone.Logger, alone.Tracer, alone.AccessLog, alone.AccessShare = seen.Logger, seen.Tracer, seen.Access, target.Observe.Access
 	alone.Say = func(format string, args ...any) { fmt.Fprintf(stderr, format+"\n", args...) }
 	target.Follow.Fetch.Getenv, target.Follow.Say = os.Getenv, alone.Say
 	follow.Attach(alone, *target.Follow)

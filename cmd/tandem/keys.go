@@ -11,14 +11,15 @@ import (
 	"github.com/tandem-ml/tandem/data"
 	"github.com/tandem-ml/tandem/engineering/keys"
 	"github.com/tandem-ml/tandem/engineering/limit"
+	"github.com/tandem-ml/tandem/engineering/observe"
 	"github.com/tandem-ml/tandem/engineering/serve"
 	"github.com/tandem-ml/tandem/engineering/settings"
 	"github.com/tandem-ml/tandem/workflow"
 )
 
 // accessFlags are those of every command that serves.
-func accessFlags(c *cobra.Command, a *serve.Access) {
-	settingFlags(c, &settings.Target{Access: a}, settings.Access)
+func accessFlags(c *cobra.Command, a *serve.Access, o *observe.Settings) {
+	settingFlags(c, &settings.Target{Access: a, Observe: o}, settings.Access)
 	c.PreRunE = func(*cobra.Command, []string) error {
 		if err := a.Check(); err != nil {
 			return &workflow.UsageError{Err: err}

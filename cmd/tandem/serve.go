@@ -2,11 +2,11 @@ package main
 
 import (
 	"errors"
-	"log/slog"
 	"os"
 
 	"github.com/spf13/cobra"
 
+	"github.com/tandem-ml/tandem/engineering/observe"
 	"github.com/tandem-ml/tandem/engineering/serve"
 	"github.com/tandem-ml/tandem/engineering/settings"
 	"github.com/tandem-ml/tandem/workflow"
@@ -14,11 +14,17 @@ import (
 
 func (s *shared) upCommand() *cobra.Command {
 	var opt workflow.UpOptions
+	var observed observe.Settings
 	c := &cobra.Command{
 		Use: "up [DIR]", GroupID: "engineering", Args: cobra.MaximumNArgs(1),
 		Short: "Run what is stale, then serve the project's champion, watched, with its pages",
 		RunE: func(c *cobra.Command, args []string) error {
-			opt.Talk, opt.Logger = s.talk(), s.logger()
+			seen, err := observed.Open(c.Context(), s.stderr)
+			if err != nil {
+				return &workflow.UsageError{Err: err}
+			}
+			defer seen.Close()
+			opt.Talk, opt.Logger, opt.Tracer, opt.AccessLog, opt.AccessShare = s.talk(), seen.Logger, seen.Tracer, seen.Access, observed.Access
 			return listening(workflow.Up(c.Context(), folder(args), opt))
 		},
 	}
@@ -26,7 +32,7 @@ func (s *shared) upCommand() *cobra.Command {
 	c.Flags().IntVar(&opt.Workers, "workers", 0, "how many processors to train with (0: all)")
 	c.Flags().StringVar(&opt.Durability, "durability", "", "when a decision counts as logged: os, disk or async (default: decisions.durability of tandem.yaml)")
 	c.Flags().StringVar(&opt.GRPC, "grpc-address", "", "host:port of the Open Inference Protocol over gRPC (default: none)")
-	accessFlags(c, &opt.Access)
+	accessFlags(c, &opt.Access, &observed)
 	streamFlags(c, &opt.Streams)
 	return c
 }
@@ -53,13 +59,19 @@ their environment variables or by a folder /opt/ml/model, it takes the bundles,
 the port and the routes that the platform has chosen.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			talk := s.talk()
-			set.Alone.Bundles, set.Alone.Logger, set.Alone.Say = args, s.logger(), talk.Line
+			seen, err := set.Observe.Open(c.Context(), s.stderr)
+			if err != nil {
+				return &workflow.UsageError{Err: err}
+			}
+			defer seen.Close()
+			set.Alone.Bundles, set.Alone.Logger, set.Alone.Say = args, seen.Logger, talk.Line
+			set.Alone.Tracer, set.Alone.AccessLog, set.Alone.AccessShare = seen.Tracer, seen.Access, set.Observe.Access
 			settings.Secrets(set, os.Getenv)
 			if err := set.Token(); err != nil {
 				return &workflow.UsageError{Err: err}
 			}
 			set.Follow.Fetch.Getenv = os.Getenv
-			err := workflow.ServeAlone(c.Context(), *set.Alone, *set.Follow, streams)
+			err = workflow.ServeAlone(c.Context(), *set.Alone, *set.Follow, streams)
 			if errors.Is(err, serve.ErrNoBundle) || errors.Is(err, serve.ErrBeside) {
 				return &workflow.UsageError{Err: err}
 			}
@@ -67,7 +79,7 @@ the port and the routes that the platform has chosen.`,
 		},
 	}
 	settingFlags(c, set, settings.Serving)
-	accessFlags(c, &set.Alone.Access)
+	accessFlags(c, &set.Alone.Access, set.Observe)
 	streamFlags(c, &streams)
 	return c
 }
@@ -84,10 +96,6 @@ func listening(err error) error {
 		return &workflow.UsageError{Err: err}
 	}
 	return err
-}
-
-func (s *shared) logger() *slog.Logger {
-	return slog.New(slog.NewTextHandler(s.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 }
 
 func folder(args []string) string {

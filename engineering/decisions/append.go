@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"time"
 )
 
 // request is one call's records, written together or not at all.
@@ -289,7 +290,13 @@ func (l *Log) commit(batch []*request) {
 	for _, r := range accepted {
 		l.full = l.full || r.rotate
 	}
+	start := time.Now()
 	err := l.write(l.drafts)
+	l.counts.writing.Add(uint64(time.Since(start)))
+	if err == nil && len(l.drafts) > 0 {
+		l.counts.batches.Add(1)
+		l.counts.appends.Add(uint64(len(accepted)))
+	}
 	for _, r := range accepted {
 		l.answer(r, err)
 	}
@@ -401,6 +408,7 @@ func (l *Log) write(drafts []draft) error {
 		}
 		return err
 	}
+	l.counts.written.Add(uint64(len(l.buf)))
 	if cap(l.buf) > 2*batchSize {
 		l.buf = nil
 	}

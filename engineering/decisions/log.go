@@ -119,6 +119,8 @@ type Log struct {
 	inBatch map[id]bool
 	alone   int // batches since one of several requests
 
+	counts counts
+
 	fsync func(*os.File) error // (*os.File).Sync, but for tests that count
 
 	failed sync.Mutex

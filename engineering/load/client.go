@@ -79,12 +79,17 @@ type target struct {
 	head    []byte      // request line and header fields without the last
 	body    bool        // requests have one
 	timeout time.Duration
+	dialer  func(ctx context.Context) (net.Conn, error)
 }
 
 func newTarget(u *url.URL, o *Options) *target {
 	t := &target{address: u.Host, timeout: o.Timeout, body: o.Bodies != nil}
+	t.dialer = o.dial
 	if u.Port() == "" {
 		t.address = net.JoinHostPort(u.Hostname(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
+	}
+	if t.dialer == nil {
+		t.dialer = func(ctx context.Context) (net.Conn, error) { return (&net.Dialer{}).DialContext(ctx, "tcp", t.address) }
 	}
 	if u.Scheme == "https" {
 		t.tls = &tls.Config{MinVersion: tls.VersionTLS12}
@@ -132,7 +137,7 @@ func (c *connection) dial(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", c.address)
+	conn, err := c.dialer(ctx)
 	if err != nil {
 		return &dialError{err}
 	}

@@ -1,7 +1,9 @@
 package load
 
 import (
+	"context"
 	"io"
+	"net"
 	"time"
 )
 
@@ -38,3 +40,9 @@ func Arrivals(rate float64, poisson bool, seed uint64, n int) []time.Duration {
 
 // FromTableWithin is FromTable with another limit.
 var FromTableWithin = fromTable
+
+// Over returns the options with dial in place of a network.
+func (o Options) Over(dial func(context.Context) (net.Conn, error)) Options {
+	o.dial = dial
+	return o
+}

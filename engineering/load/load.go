@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"strings"
 	"sync"
@@ -52,6 +53,17 @@ type Options struct {
 	TLS *tls.Config
 	// Progress is called twice a second, from one goroutine; may be nil.
 	Progress func(Progress)
+
+	// dial opens a connection in place of a network, by who waits with the
+	// runtime's timers: for tests whose clock is not the kernel's. Nil: none.
+	dial func(ctx context.Context) (net.Conn, error)
+}
+
+func (o *Options) pacer() (pacer, error) {
+	if o.dial != nil {
+		return newSleeper(), nil
+	}
+	return newPacer()
 }
 
 func (o *Options) method() string {
@@ -142,9 +154,9 @@ const grace = 500 * time.Millisecond
 func (r *run) now() time.Duration { return time.Since(r.start) }
 
 func (r *run) run(ctx context.Context) (*Result, error) {
-	pacers := make([]*pacer, len(r.connections))
+	pacers := make([]pacer, len(r.connections))
 	for i := range pacers {
-		p, err := newPacer()
+		p, err := r.o.pacer()
 		if err != nil {
 			return nil, fmt.Errorf("a timer for connection %d: %w", i+1, err)
 		}
@@ -231,7 +243,7 @@ func (r *run) connect(ctx, hurry context.Context) {
 }
 
 // closedLoop sends a request when the one before is answered.
-func (r *run) closedLoop(ctx context.Context, c *connection, p *pacer) {
+func (r *run) closedLoop(ctx context.Context, c *connection, p pacer) {
 	pause := time.Duration(0)
 	for r.stopped.Load() == 0 {
 		now := r.now()
@@ -252,7 +264,7 @@ func (r *run) closedLoop(ctx context.Context, c *connection, p *pacer) {
 // openLoop takes the next request that is due, waits until it is and sends it.
 // While others wait for theirs or are answered, the requests that are due stay in
 // the schedule, and the clock of each runs.
-func (r *run) openLoop(ctx context.Context, c *connection, p *pacer) {
+func (r *run) openLoop(ctx context.Context, c *connection, p pacer) {
 	free := time.Duration(0)
 	for {
 		k, due := r.schedule.next()

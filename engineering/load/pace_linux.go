@@ -7,25 +7,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pacer waits until a time. It is a timer of the kernel, since the runtime's
+// kernelTimer is a pacer of the kernel's timers, since the runtime's
 // own wait for no less than a millisecond when nothing else is to be done:
 // longer than many a server takes to answer.
-type pacer struct {
+type kernelTimer struct {
 	fd   int
 	file *os.File
 }
 
-func newPacer() (*pacer, error) {
+func newPacer() (pacer, error) {
 	fd, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC)
 	if err != nil {
 		return nil, os.NewSyscallError("timerfd_create", err)
 	}
 	// Not blocking, so that the runtime's poller waits for it and no thread does.
-	return &pacer{fd, os.NewFile(uintptr(fd), "timer")}, nil
+	return &kernelTimer{fd, os.NewFile(uintptr(fd), "timer")}, nil
 }
 
-// wait returns after d; sooner, with false, if stopped.
-func (p *pacer) wait(d time.Duration) bool {
+func (p *kernelTimer) wait(d time.Duration) bool {
 	if d <= 0 {
 		return true
 	}
@@ -38,7 +37,6 @@ func (p *pacer) wait(d time.Duration) bool {
 	return err == nil
 }
 
-// stop ends a wait, and all later ones.
-func (p *pacer) stop() { p.file.SetReadDeadline(time.Unix(1, 0)) }
+func (p *kernelTimer) stop() { p.file.SetReadDeadline(time.Unix(1, 0)) }
 
-func (p *pacer) close() { p.file.Close() }
+func (p *kernelTimer) close() { p.file.Close() }

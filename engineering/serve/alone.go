@@ -21,23 +21,29 @@ import (
 	"github.com/tandem-ml/tandem/engineering/limit"
 	"github.com/tandem-ml/tandem/engineering/oidc"
 	"github.com/tandem-ml/tandem/engineering/rollout"
+	"github.com/tandem-ml/tandem/engineering/trace"
 )
 
 // Alone is a server of bundles without a project: nothing is kept, watched or
 // renewed.
 type Alone struct {
-	Bundles []string                         // files and folders, as [Load] takes them; none: the platform's
-	Shadow  string                           // a bundle's file: it scores what the only model answers; "": none
-	Canary  string                           // FILE=PERCENT: it answers a share in the place of the only model; "": none
-	Address string                           // host:port; "": the platform's, or 127.0.0.1:8080
-	GRPC    string                           // host:port of the gRPC door; "": none
-	Called  bool                             // the program was called as a serving container is, see [DetectPlatform]
-	Access  Access                           // who may ask, and how
-	Notice  time.Duration                    // as in [Limits]; 0: two seconds on a platform, else none
-	Drain   time.Duration                    // as in [Limits]; 0: 20 seconds on a platform, else 15
-	Logger  *slog.Logger                     // as in [Options]
-	Say     func(format string, args ...any) // told what is served, and where
-	Ready   func(url string)                 // called once the server answers; may be nil
+	Bundles []string      // files and folders, as [Load] takes them; none: the platform's
+	Shadow  string        // a bundle's file: it scores what the only model answers; "": none
+	Canary  string        // FILE=PERCENT: it answers a share in the place of the only model; "": none
+	Address string        // host:port; "": the platform's, or 127.0.0.1:8080
+	GRPC    string        // host:port of the gRPC door; "": none
+	Called  bool          // the program was called as a serving container is, see [DetectPlatform]
+	Access  Access        // who may ask, and how
+	Notice  time.Duration // as in [Limits]; 0: two seconds on a platform, else none
+	Drain   time.Duration // as in [Limits]; 0: 20 seconds on a platform, else 15
+	Logger  *slog.Logger  // this and the next three as in [Options]
+
+	Tracer      trace.Tracer
+	AccessLog   *slog.Logger
+	AccessShare float64
+
+	Say   func(format string, args ...any) // told what is served, and where
+	Ready func(url string)                 // called once the server answers; may be nil
 
 	// Open reads the bundles. Nil: [Load].
 	Open func(ctx context.Context, paths []string) ([]Model, error)
@@ -68,7 +74,7 @@ func (a Alone) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	opt := Options{Logger: a.Logger, Log: noLog{a.Append}}
+	opt := Options{Logger: a.Logger, Tracer: a.Tracer, AccessLog: a.AccessLog, AccessShare: a.AccessShare, Log: noLog{a.Append}}
 	opt.Limits.Notice, opt.Limits.Drain = a.Notice, a.Drain
 	if err := a.Access.Apply(&opt); err != nil {
 		return err

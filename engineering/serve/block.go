@@ -14,6 +14,7 @@ import (
 type Message struct {
 	Body   []byte // a row as a JSON object, or a body of POST /v1/score
 	Source string // where it stands in its stream: its decisions' request id, unless Body has one
+	Trace  string // the traceparent that came with it, or ""
 }
 
 // Reply is what a message is answered with.
@@ -21,6 +22,7 @@ type Reply struct {
 	Body    []byte // JSON, as POST /v1/score answers it, a refusal included
 	Code    string // of a refusal: "contract", "json", ...; "" for scores
 	Message string // of a refusal, for people; names fields, never values
+	Trace   string // the traceparent for who reads it, "" if nobody traces
 }
 
 // Block answers messages that came together, in their order. Each is all or
@@ -30,12 +32,14 @@ type Reply struct {
 // The error is for what more patience may mend: there is no such model, the
 // decision log cannot be written, ctx has ended. Then some of the decisions may be in the
 // log, and no reply is given.
-func (s *Server) Block(ctx context.Context, project string, messages []Message, reasons bool) ([]Reply, error) {
+func (s *Server) Block(ctx context.Context, project string, messages []Message, reasons bool) (replies []Reply, err error) {
 	m, err := s.model(project)
 	if err != nil {
 		return nil, err
 	}
-	replies := make([]Reply, len(messages))
+	ctx, seen := s.watchedBlock(ctx, messages)
+	defer func() { seen(replies, err) }()
+	replies = make([]Reply, len(messages))
 	parts := make([]part, 0, len(messages))
 	for i := range messages {
 		p, err := s.part(m, messages[i])

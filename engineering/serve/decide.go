@@ -11,6 +11,7 @@ import (
 	"github.com/tandem-ml/tandem/bundle"
 	"github.com/tandem-ml/tandem/data"
 	"github.com/tandem-ml/tandem/engineering/decisions"
+	"github.com/tandem-ml/tandem/engineering/trace"
 )
 
 // input is one row on its way to a decision.
@@ -62,10 +63,13 @@ func (r *request) of(row int) string {
 // log. The answers are what the models said, in the order of the rows; a decision
 // names the model that made it, which is m but for a canary's (see divide).
 func (s *Server) decide(ctx context.Context, m *Model, rows bundle.Rows, inputs []input, req request) ([]decisions.Decision, []bundle.Answer, error) {
+	watch := watchOf(ctx)
+	watch.Done(trace.Decode) // whatever the door did since it was let in
 	champion, canary := s.divide(m, rows, inputs, req)
 	if err := champion.score(); err != nil {
 		return nil, nil, champion.placed(err)
 	}
+	watch.Done(trace.Score)
 	if req.id == "" {
 		req.id = idOf(ctx) // not earlier: a name that we made is no reason to give a row to a canary
 	}
@@ -75,16 +79,20 @@ func (s *Server) decide(ctx context.Context, m *Model, rows bundle.Rows, inputs 
 			return nil, nil, err
 		}
 	}
-	if err := s.opt.Log.Append(ctx, ds...); err != nil {
+	watch.Done(trace.Reasons)
+	err := s.opt.Log.Append(ctx, ds...)
+	watch.Done(trace.Log)
+	if err != nil {
 		if ctx.Err() != nil {
 			return nil, nil, ctx.Err()
 		}
 		s.metrics.logErrors.Inc()
 		return nil, nil, refuseLog(err)
 	}
+	watch.Decided(m.Project, m.Version, m.Bundle.ID(), rows.N)
 	if champion.at == nil && canary.rows.N == 0 { // as nearly always
 		s.decided(&champion, ds)
-		s.shade(m, ds)
+		s.shade(m, ds, watch)
 		return ds, champion.answers, nil
 	}
 	answers := make([]bundle.Answer, rows.N)
@@ -95,7 +103,7 @@ func (s *Server) decide(ctx context.Context, m *Model, rows bundle.Rows, inputs 
 		}
 		s.decided(p, own)
 	}
-	s.shade(m, ds)
+	s.shade(m, ds, watch)
 	return ds, answers, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"runtime"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/tandem-ml/tandem/bundle"
 	"github.com/tandem-ml/tandem/engineering/limit"
+	"github.com/tandem-ml/tandem/engineering/trace"
 )
 
 // refusal is a refusal or a failure as the caller sees it. Its text names
@@ -102,10 +104,16 @@ func clip(name string) string {
 // refusal returns err as it is shown and notes it in the log under the same
 // id, with its cause if the fault is ours.
 func (s *Server) refusal(w http.ResponseWriter, r *http.Request, err error) *refusal {
-	return s.refusalOf(routeName(r.Pattern), nameOf(w, r), err)
+	var about []any
+	if t := w.Header()["Traceresponse"]; len(t) == 1 {
+		about = []any{"trace_id", trace.ID(t[0])}
+	}
+	return s.refusalOf(routeName(r.Pattern), nameOf(w, r), err, about...)
 }
 
-func (s *Server) refusalOf(route, id string, err error) *refusal {
+// refusalOf is refusal for those that have no ResponseWriter; about goes into the
+// log as well.
+func (s *Server) refusalOf(route, id string, err error, about ...any) *refusal {
 	var e *refusal
 	switch {
 	case errors.As(err, &e):
@@ -125,9 +133,9 @@ func (s *Server) refusalOf(route, id string, err error) *refusal {
 		e.retry = time.Second
 	}
 	if e.Status >= 500 {
-		s.opt.Logger.Error("request failed", "request_id", e.ID, "route", route, "status", e.Status, "code", e.Code, "cause", e.cause)
-	} else {
-		s.opt.Logger.Info("request refused", "request_id", e.ID, "route", route, "status", e.Status, "code", e.Code)
+		s.opt.Logger.Error("request failed", append([]any{"request_id", e.ID, "route", route, "status", e.Status, "code", e.Code, "cause", e.cause}, about...)...)
+	} else if s.opt.Logger.Enabled(context.Background(), slog.LevelInfo) {
+		s.opt.Logger.Info("request refused", append([]any{"request_id", e.ID, "route", route, "status", e.Status, "code", e.Code}, about...)...)
 	}
 	return e
 }

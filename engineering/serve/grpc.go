@@ -27,6 +27,7 @@ import (
 	"github.com/tandem-ml/tandem"
 	"github.com/tandem-ml/tandem/engineering/keys"
 	"github.com/tandem-ml/tandem/engineering/serve/oip"
+	"github.com/tandem-ml/tandem/engineering/trace"
 )
 
 // ServeGRPC answers the Open Inference Protocol over gRPC on l, which it closes,
@@ -88,6 +89,10 @@ func (s *Server) ServeBoth(ctx context.Context, l, g net.Listener) error {
 // turns refusals into gRPC's codes and a panic into Internal.
 func (s *Server) call(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (answer any, err error) {
 	start := time.Now()
+	md, _ := metadata.FromIncomingContext(ctx)
+	watch, measured, noted := s.watched(start, func() trace.Origin {
+		return originOf(http.Header{"Traceparent": md["traceparent"], "Tracestate": md["tracestate"]})
+	})
 	s.metrics.inFlight.Inc()
 	code, id := http.StatusOK, ""
 	defer func() {
@@ -101,14 +106,19 @@ func (s *Server) call(ctx context.Context, req any, info *grpc.UnaryServerInfo, 
 			code = e.Status
 		}
 		s.metrics.inFlight.Dec()
-		s.metrics.request(info.FullMethod, code, time.Since(start))
+		watch.Done(trace.Answer)
+		s.ended(watch, measured, noted, info.FullMethod, id, code, time.Since(start))
 	}()
-	md, _ := metadata.FromIncomingContext(ctx)
 	id = requestID(md["x-request-id"])
-	if err := grpc.SetHeader(ctx, metadata.Pairs("x-request-id", id)); err != nil {
+	header := metadata.Pairs("x-request-id", id)
+	if watch != nil && watch.Span != nil {
+		header.Set("traceresponse", watch.Span.Traceparent())
+	}
+	if err := grpc.SetHeader(ctx, header); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(withID(ctx, id), s.opt.Limits.Work)
+	watch.Done(trace.Read)
+	ctx, cancel := context.WithTimeout(withID(ctx, id, watch), s.opt.Limits.Work)
 	defer cancel()
 	if m, ok := req.(*oip.ModelInferRequest); ok {
 		size := int64(proto.Size(m))

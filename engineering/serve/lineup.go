@@ -172,9 +172,11 @@ type counts struct {
 	class  map[string]*atomic.Int64
 	passed atomic.Int64  // rows that it should have answered as a canary, and could not
 	tally  rollout.Tally // as a shadow
+	scores *scores       // of what it answered
 }
 
 var (
+	versionScore     = prometheus.NewDesc("tandem_score", "Scores that were answered, by version: of classes in steps of 0.05, of numbers in steps of 5 percent of the holdout's.", []string{"project", "version"}, nil)
 	versionPercent   = prometheus.NewDesc("tandem_version_percent", "Share of the requests that a loaded version answers, in percent.", []string{"project", "version", "role"}, nil)
 	versionRows      = prometheus.NewDesc("tandem_version_rows_total", "Rows scored, logged and answered, by version.", []string{"project", "version"}, nil)
 	versionDecisions = prometheus.NewDesc("tandem_version_decisions_total", "Decisions by version and class.", []string{"project", "version", "decision"}, nil)
@@ -189,7 +191,7 @@ var (
 type versions struct{ server *Server }
 
 func (versions) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{versionPercent, versionRows, versionDecisions, canaryPassed, shadowRows, shadowAgreement, shadowDifference} {
+	for _, d := range []*prometheus.Desc{versionScore, versionPercent, versionRows, versionDecisions, canaryPassed, shadowRows, shadowAgreement, shadowDifference} {
 		out <- d
 	}
 }
@@ -206,6 +208,8 @@ func (v versions) Collect(out chan<- prometheus.Metric) {
 		for _, one := range m.loaded() {
 			version, c := versionOf(one), one.serving.counts
 			counter(versionRows, c.rows.Load(), project, version)
+			count, sum, buckets := c.scores.cumulative()
+			out <- prometheus.MustNewConstHistogram(versionScore, count, sum, buckets, project, version)
 			for class, n := range c.class {
 				counter(versionDecisions, n.Load(), project, version, class)
 			}

@@ -106,7 +106,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	select {
 	case err := <-done:
 		return fmt.Errorf("serve on %s: %w", l.Addr(), err)
-	case <-time.After(lim.Notice):
+	case <-s.after(lim.Notice):
 	}
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), lim.Drain)
 	defer cancel()

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -225,58 +226,62 @@ func TestAloneBeside(t *testing.T) {
 // until then.
 func TestStopsWithNotice(t *testing.T) {
 	t.Parallel()
-	s := newServer(t, serve.Options{Limits: serve.Limits{Notice: 300 * time.Millisecond}})
+	s := newServer(t, serve.Options{Limits: serve.Limits{Notice: 5 * time.Second}})
+	over := make(chan time.Time) // the time of notice, which the test ends
+	s.After(func(d time.Duration) <-chan time.Time {
+		if d != 5*time.Second {
+			t.Errorf("a notice of %v", d)
+		}
+		return over
+	})
 	url, stop := running(t, s)
 	var wg sync.WaitGroup
-	stopped := make(chan struct{})
-	var mu sync.Mutex
-	failed, answered, noticed := 0, 0, false
+	var failed, answered atomic.Int64
+	begun := make(chan struct{}, 100)
 	for range 20 {
 		wg.Go(func() {
 			client := &http.Client{Transport: &http.Transport{}}
+			defer client.CloseIdleConnections()
 			for range 5 {
 				resp, err := client.Post(url+"/v1/score/credit", "application/json", strings.NewReader(`{"rows":[`+applicant+`]}`))
-				mu.Lock()
 				if err != nil || resp.StatusCode != 200 {
-					failed++
+					failed.Add(1)
 				} else {
-					answered++
+					answered.Add(1)
 				}
-				mu.Unlock()
 				if err == nil {
 					io.Copy(io.Discard, resp.Body)
 					resp.Body.Close()
 				}
+				begun <- struct{}{}
 			}
-			client.CloseIdleConnections()
 		})
 	}
-	wg.Go(func() {
-		for {
-			resp, err := http.Get(url + "/ping")
-			if err != nil {
-				return
-			}
-			resp.Body.Close()
-			if resp.StatusCode == 503 {
-				mu.Lock()
-				noticed = true
-				mu.Unlock()
-				return
-			}
-			time.Sleep(5 * time.Millisecond)
+	<-begun
+	stopped := make(chan error, 1)
+	go func() { stopped <- stop() }()
+	for { // probes are told, while requests are still taken
+		resp, err := http.Get(url + "/ping")
+		if err != nil {
+			t.Fatal(err)
 		}
-	})
-	go func() {
-		defer close(stopped)
-		time.Sleep(10 * time.Millisecond)
-		if err := stop(); err != nil {
-			t.Error(err)
+		resp.Body.Close()
+		if resp.StatusCode == 503 {
+			break
 		}
-	}()
+	}
+	if status, body, err := post(url+"/v1/score/credit", `{"rows":[`+applicant+`]}`); err != nil || status != 200 {
+		t.Errorf("a request within the notice: %d %s %v", status, body, err)
+	}
 	wg.Wait()
-	<-stopped
-	if failed > 0 || answered != 100 || !noticed {
-		t.Errorf("%d requests failed, %d were answered, probes noticed: %v", failed, answered, noticed)
+	close(over)
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+	if failed.Load() > 0 || answered.Load() != 100 {
+		t.Errorf("%d requests failed, %d were answered", failed.Load(), answered.Load())
+	}
+	if _, err := http.Get(url + "/ping"); err == nil {
+		t.Error("it answers after the notice")
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tandem-ml/tandem/engineering/limit"
+	"github.com/tandem-ml/tandem/engineering/trace"
 )
 
 // What all doors have in common that keeps the server alive whoever asks, as
@@ -29,6 +30,7 @@ func (s *Server) scored(h func(*http.Request, []byte) (any, error)) func(*http.R
 // back. It waits no longer than ctx.
 func (s *Server) enter(ctx context.Context) error {
 	waited, err := s.gate.Enter(ctx)
+	watchOf(ctx).Done(trace.Queue)
 	if waited > 0 {
 		s.metrics.queued.Observe(waited.Seconds())
 	}
@@ -118,22 +120,28 @@ func plainID(s string) bool {
 	return 1 <= len(s) && len(s) <= 128
 }
 
-// identified is a context that knows the request's id.
+// identified is a context that knows the request's id, and its watch.
 type identified struct {
 	context.Context
-	id string
+	id    string
+	watch *trace.Watch // may be nil
 }
 
 type idKey struct{}
 
 func (c *identified) Value(key any) any {
-	if key == (idKey{}) {
+	switch key {
+	case idKey{}:
 		return c.id
+	case watchKey{}:
+		return c.watch
 	}
 	return c.Context.Value(key)
 }
 
-func withID(ctx context.Context, id string) context.Context { return &identified{ctx, id} }
+func withID(ctx context.Context, id string, w *trace.Watch) context.Context {
+	return &identified{ctx, id, w}
+}
 
 // idOf returns the id of the request that ctx belongs to, "" if it has none.
 func idOf(ctx context.Context) string {

@@ -14,6 +14,7 @@ import (
 	"github.com/tandem-ml/tandem/data"
 	"github.com/tandem-ml/tandem/engineering/keys"
 	"github.com/tandem-ml/tandem/engineering/limit"
+	"github.com/tandem-ml/tandem/engineering/trace"
 )
 
 // route is one path of this package's own.
@@ -161,7 +162,9 @@ func (s *Server) post(d door, h func(r *http.Request, body []byte) (any, error))
 			return
 		}
 		defer s.held.Give(int64(len(body)))
-		ctx, cancel := s.until(withID(r.Context(), nameOf(w, r)), until)
+		watch := watchIn(w)
+		watch.Done(trace.Read)
+		ctx, cancel := s.until(withID(r.Context(), nameOf(w, r), watch), until)
 		defer cancel()
 		answer, err := h(r.WithContext(ctx), body)
 		if err != nil {
@@ -350,8 +353,14 @@ func (s *Server) outer(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(plain http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		w := &recorder{ResponseWriter: plain}
+		watch, measured, noted := s.watched(start, func() trace.Origin { return originOf(r.Header) })
+		w.watch = watch
 		h := w.Header()
-		h["X-Request-Id"] = []string{requestID(r.Header["X-Request-Id"])}
+		id := requestID(r.Header["X-Request-Id"])
+		h["X-Request-Id"] = []string{id}
+		if watch != nil && watch.Span != nil {
+			h["Traceresponse"] = []string{watch.Span.Traceparent()}
+		}
 		h["X-Content-Type-Options"] = noSniff
 		h["Referrer-Policy"] = noReferrer
 		h["X-Frame-Options"] = deny
@@ -369,7 +378,8 @@ func (s *Server) outer(next http.Handler) http.Handler {
 			if p != nil && p != http.ErrAbortHandler && !begun {
 				s.fail(w, r, &panicked{p, stack()})
 			}
-			s.metrics.request(routeName(r.Pattern), max(w.status, http.StatusOK), time.Since(start))
+			watch.Done(trace.Answer)
+			s.ended(watch, measured, noted, routeName(r.Pattern), id, max(w.status, http.StatusOK), time.Since(start))
 			switch {
 			case p == http.ErrAbortHandler:
 				panic(p)
@@ -399,6 +409,7 @@ func routeName(pattern string) string {
 type recorder struct {
 	http.ResponseWriter
 	status int
+	watch  *trace.Watch // nil for most
 }
 
 func (w *recorder) WriteHeader(status int) {

@@ -18,6 +18,7 @@ import (
 	"github.com/tandem-ml/tandem/engineering/limit"
 	"github.com/tandem-ml/tandem/engineering/once"
 	"github.com/tandem-ml/tandem/engineering/rollout"
+	"github.com/tandem-ml/tandem/engineering/trace"
 )
 
 // Model is what answers for a project.
@@ -129,6 +130,15 @@ type Options struct {
 	// [decisions.Log.Get]. Nil: there is no route for it.
 	Erase func(ctx context.Context, ids []string, key, reason string) (int, error)
 
+	// Tracer is told of requests, by whom they were sent to it and what they took.
+	// Nil: nobody is.
+	Tracer trace.Tracer
+
+	// AccessLog is told of requests, without any input, AccessShare of them: 1 of
+	// all, 0.01 of one in a hundred, rounded so that it is every n-th. Nil: of none.
+	AccessLog   *slog.Logger
+	AccessShare float64
+
 	Now    func() time.Time // the clock of decisions; nil: time.Now
 	Limits Limits
 
@@ -154,8 +164,12 @@ type Server struct {
 	metrics *metrics
 	routes  http.Handler
 
-	stopping atomic.Bool   // probes are told
-	grace    time.Duration // as the constant, but in tests
+	seen      atomic.Uint64 // requests; see watched
+	noteEvery uint64        // one in so many is noted in the access log; 0: none
+
+	stopping atomic.Bool                          // probes are told
+	after    func(time.Duration) <-chan time.Time // time.After, but in tests
+	grace    time.Duration                        // as the constant, but in tests
 	gate     *limit.Gate
 	held     *limit.Budget // bytes of bodies
 	rates    limit.Rates
@@ -178,8 +192,11 @@ func New(opt Options) *Server {
 		opt.Now = time.Now
 	}
 	opt.Limits = opt.Limits.withDefaults()
-	s := &Server{opt: opt, grace: grace, metrics: newMetrics(), shadows: rollout.NewQueue(shadowRequests, shadowBytes),
+	s := &Server{opt: opt, grace: grace, metrics: newMetrics(), after: time.After, shadows: rollout.NewQueue(shadowRequests, shadowBytes),
 		gate: limit.NewGate(opt.Limits.Running, opt.Limits.Waiting), held: limit.NewBudget(opt.Limits.Held)}
+	if opt.AccessLog != nil {
+		s.noteEvery = every(opt.AccessShare)
+	}
 	s.answers = once.New[written](mostAnswers, answerBytes, answerAge)
 	s.metrics.watch(s.gate, s.held)
 	s.models.Store(&map[string]*Model{})

@@ -8,10 +8,12 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/tandem-ml/tandem/bundle"
 	"github.com/tandem-ml/tandem/engineering/decisions"
 	"github.com/tandem-ml/tandem/engineering/rollout"
+	"github.com/tandem-ml/tandem/engineering/trace"
 )
 
 // share is the part of a request's rows that one model answers.
@@ -149,7 +151,7 @@ const (
 
 // shade gives what was answered to the shadow, if the model has one. It waits
 // for nothing: what there is no room for is counted and forgotten.
-func (s *Server) shade(m *Model, ds []decisions.Decision) {
+func (s *Server) shade(m *Model, ds []decisions.Decision, watch *trace.Watch) {
 	if m.beside == nil || m.beside.shadow == nil {
 		return
 	}
@@ -167,7 +169,17 @@ func (s *Server) shade(m *Model, ds []decisions.Decision) {
 		d := &ds[i]
 		copies[i] = decisions.Decision{ID: d.ID, Time: d.Time, Key: d.Key, Inputs: bytes.Clone(d.Inputs), Score: d.Score, Decision: d.Decision}
 	}
-	if !s.shadows.Offer(size, func() { s.scoreShadow(shadow, copies) }) {
+	work := func() { s.scoreShadow(shadow, copies) }
+	if watch != nil && watch.Span != nil && watch.Span.Recording() {
+		span := watch.Span
+		work = func() {
+			start := time.Now()
+			s.scoreShadow(shadow, copies)
+			span.Child("shadow", start, time.Now(), trace.Attribute{Key: "tandem.project", Value: shadow.Project},
+				trace.Attribute{Key: "tandem.model.version", Value: shadow.Version}, trace.Attribute{Key: "tandem.rows", Value: len(copies)})
+		}
+	}
+	if !s.shadows.Offer(size, work) {
 		shadow.serving.counts.tally.Dropped(len(ds))
 	}
 }

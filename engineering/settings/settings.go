@@ -19,6 +19,7 @@ import (
 	"github.com/tandem-ml/tandem/data"
 	"github.com/tandem-ml/tandem/engineering/fetch"
 	"github.com/tandem-ml/tandem/engineering/follow"
+	"github.com/tandem-ml/tandem/engineering/observe"
 	"github.com/tandem-ml/tandem/engineering/serve"
 	"github.com/tandem-ml/tandem/project"
 )
@@ -28,13 +29,14 @@ type Target struct {
 	Alone     *serve.Alone
 	Access    *serve.Access
 	Follow    *follow.Options
+	Observe   *observe.Settings
 	TokenFile string // holds the token of Follow.Fetch
 }
 
 // New returns a target with its defaults.
 func New() *Target {
 	a := &serve.Alone{}
-	return &Target{Alone: a, Access: &a.Access, Follow: &follow.Options{Poll: 5 * time.Second, Fetch: fetch.Options{Timeout: time.Minute}}}
+	return &Target{Alone: a, Access: &a.Access, Observe: &observe.Settings{}, Follow: &follow.Options{Poll: 5 * time.Second, Fetch: fetch.Options{Timeout: time.Minute}}}
 }
 
 // Group says which programs have a setting.
@@ -122,6 +124,20 @@ func timed(s Setting, at func(*Target) *time.Duration) *Setting {
 	return with(s, set, get)
 }
 
+func shared(s Setting, at func(*Target) *float64) *Setting {
+	return with(s, func(t *Target, v string) (err error) {
+		if *at(t), err = strconv.ParseFloat(v, 64); err != nil || !(*at(t) >= 0 && *at(t) <= 1) {
+			err = fmt.Errorf("%q is not a number from 0 to 1", v)
+		}
+		return err
+	}, func(t *Target) []string {
+		if *at(t) == 0 {
+			return nil
+		}
+		return []string{strconv.FormatFloat(*at(t), 'g', -1, 64)}
+	})
+}
+
 // All is the table.
 var All = []*Setting{
 	with(Setting{Name: "bundle", Value: "PLACE", Default: "the platform's", Many: true, Doc: "a bundle, or a folder of them: a path, https://, s3:// or gs://; may be repeated"},
@@ -174,6 +190,16 @@ var All = []*Setting{
 		func(t *Target) *string { return &t.Access.Tokens.Audience }),
 	textual(Setting{Name: "oidc-roles-claim", Value: "CLAIM", Default: "roles", Group: Access, Doc: "the claim with a token's roles, such as realm_access.roles"},
 		func(t *Target) *string { return &t.Access.Tokens.Roles }),
+	textual(Setting{Name: "log-format", Value: "FORMAT", Default: "text", Group: Access, Doc: "how the server's own log is written on stderr: text or json"},
+		func(t *Target) *string { return &t.Observe.Format }),
+	textual(Setting{Name: "log-level", Value: "LEVEL", Default: "warn", Group: Access, Doc: "from which level on: debug, info, warn or error"},
+		func(t *Target) *string { return &t.Observe.Level }),
+	shared(Setting{Name: "access-log", Value: "SHARE", Default: "0", Group: Access, Doc: "share of the requests that have a line in the log, from 0 (none) to 1 (all)"},
+		func(t *Target) *float64 { return &t.Observe.Access }),
+	textual(Setting{Name: "otlp-endpoint", Value: "URL", Default: "OTEL_EXPORTER_OTLP_ENDPOINT, or none", Group: Access, Doc: "http(s)://HOST:PORT of a collector that traces are sent to by OTLP over HTTP"},
+		func(t *Target) *string { return &t.Observe.Endpoint }),
+	shared(Setting{Name: "trace-share", Value: "SHARE", Default: "OTEL_TRACES_SAMPLER, or all", Group: Access, Doc: "share of the requests that are traced where the caller does not say, above 0 and at most 1"},
+		func(t *Target) *float64 { return &t.Observe.Share }),
 }
 
 // Var is a setting of a target as package flag and pflag take it.

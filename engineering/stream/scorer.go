@@ -22,6 +22,7 @@ import (
 type Message struct {
 	Body   []byte
 	Source string // TOPIC/PARTITION/OFFSET
+	Trace  string // the record's header traceparent, of W3C Trace Context, or ""
 }
 
 // Reply is what becomes of it.
@@ -29,6 +30,7 @@ type Reply struct {
 	Body    []byte // the answer, or the error
 	Code    string // of the error; "": it was scored
 	Message string // of the error, for people; without values
+	Trace   string // the header traceparent of the record that it makes, or ""
 }
 
 // Score answers messages in their order. An error means that none is answered, and
@@ -246,7 +248,7 @@ func (s *Scorer) answers(ctx context.Context, records []*kgo.Record) ([]Reply, e
 		group.Go(func() error {
 			messages := make([]Message, len(part))
 			for i, r := range part {
-				messages[i] = Message{r.Value, source(r)}
+				messages[i] = Message{r.Value, source(r), traceparent(r)}
 			}
 			for {
 				got, err := s.score(ctx, messages)
@@ -273,10 +275,23 @@ func source(r *kgo.Record) string {
 	return r.Topic + "/" + strconv.Itoa(int(r.Partition)) + "/" + strconv.FormatInt(r.Offset, 10)
 }
 
+// traceparent returns the header of that name.
+func traceparent(r *kgo.Record) string {
+	for _, h := range r.Headers {
+		if h.Key == "traceparent" && len(h.Value) <= 128 {
+			return string(h.Value)
+		}
+	}
+	return ""
+}
+
 // output is the record that answers r: its key is kept, so that what was in order
 // stays in order.
 func (s *Scorer) output(r *kgo.Record, reply Reply) *kgo.Record {
 	out := &kgo.Record{Topic: s.to.Topic, Key: r.Key, Value: reply.Body, Headers: []kgo.RecordHeader{{Key: "source", Value: []byte(source(r))}}}
+	if reply.Trace != "" {
+		out.Headers = append(out.Headers, kgo.RecordHeader{Key: "traceparent", Value: []byte(reply.Trace)})
+	}
 	// At the front, and once: what was not an error would be one otherwise.
 	room := s.to.Largest - overhead - len(r.Key)
 	if reply.Code == "" && len(out.Value) > room {

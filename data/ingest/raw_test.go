@@ -151,6 +151,16 @@ func TestReadRaw(t *testing.T) {
 		"another column's order": {"a.csv", "x,y\n01/02/2026,31/01/2026\n03/04/2026,01/02/2026\n", data.Dialect{}, "x time: 2026-02-01T00:00:00Z 2026-04-03T00:00:00Z\ny time: 2026-01-31T00:00:00Z 2026-02-01T00:00:00Z\n",
 			"guess: x: in dates the day comes first, as in other columns (set data.read.dates: dmy)\nrepair: y: in dates the day comes first (set data.read.dates: dmy)"},
 
+		"words for true and false": {"a.csv", "x,y,z,w,m\nYes,ja,y,yes,M\nno,Nein,N,no,F\nYES,Ja,Y,yes,M\nN,nein,n,no,F\n", data.Dialect{},
+			"x category: true false true false\ny category: true false true false\nz category: true false true false\nw category: yes no yes no\nm category: M F M F\n",
+			`guess: x: words for true and false, in several spellings, are read as true and false, as in "Yes", "YES", "no" (set data.read.booleans: true, or false)` + "\n" +
+				`guess: y: words for true and false, in several spellings, are read as true and false, as in "ja", "Ja", "Nein" (set data.read.booleans: true, or false)` + "\n" +
+				`guess: z: words for true and false, in several spellings, are read as true and false, as in "y", "Y", "N" (set data.read.booleans: true, or false)`},
+		"true and false, asked for": {"a.csv", "x,y,z,m,a\noui,t,yes,M,TRUE\nnon,f,yes,F,False\n", data.Dialect{Booleans: yes(true)},
+			"x category: true false\ny category: true false\nz category: yes yes\nm category: M F\na category: true false\n", ""},
+		"true and false as written": {"a.csv", "x,y\nYes,TRUE\nno,false\nYES,true\n", data.Dialect{Booleans: yes(false)}, "x category: Yes no YES\ny category: TRUE false true\n", ""},
+		"nearly true and false":     {"a.csv", "x,y,z\nYes,NO,0\nno,NO,1\nYES,SE,0\nmaybe,no,1\n", data.Dialect{}, "x category: Yes no YES maybe\ny category: NO NO SE no\nz number: 0 1 0 1\n", ""},
+
 		"marks for none": {"a.csv", "x,y\nNA,?\n1,a\n-,-\n", data.Dialect{}, "x number: _ 1 _\ny category: _ a -\n",
 			"guess: x: 1 cell that says that there is no value, as in \"NA\" (set data.read.missing: [\"NA\"])\nguess: x: 1 cell among numbers holds a mark for no value, as in \"-\" (set data.read.missing: [\"-\"])\nguess: y: 1 cell that says that there is no value, as in \"?\" (set data.read.missing: [\"?\"])"},
 		"marks given": {"a.csv", "x,y\nnone,NA\n1,a\n-999,b\n", data.Dialect{Missing: []string{"none", "-999"}}, "x number: _ 1 _\ny category: NA a b\n", ""},

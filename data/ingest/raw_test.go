@@ -143,6 +143,10 @@ func TestReadRaw(t *testing.T) {
 
 		"short years": {"a.csv", "x\n12/31/20\n01/02/71\n", data.Dialect{}, "x time: 2020-12-31T00:00:00Z 1971-01-02T00:00:00Z\n",
 			`repair: x: in dates the month comes first; years of two digits are those from 1969 to 2068 (set data.read.dates: mdy)`},
+		"halves of the day": {"a.csv", "x,y,z\n12/31/2026 7:10 PM,2026-01-31 12:05:30 a.m.,5 Jan 2026 12:00 pm\n1/2/2026 12:00am,2026-01-31 7:05,6 Jan 2026 9:30\n", data.Dialect{},
+			"x time: 2026-12-31T19:10:00Z 2026-01-02T00:00:00Z\ny time: 2026-01-31T00:05:30Z 2026-01-31T07:05:00Z\nz time: 2026-01-05T12:00:00Z 2026-01-06T09:30:00Z\n", "-"},
+		"no halves of the day": {"a.csv", "x,y,z\n2026-01-31 13:10 PM,7:10 a.m.,1700000000\n2026-01-31 0:10 am,8:15 p.m.,1700000001\n", data.Dialect{},
+			"x category: 2026-01-31 13:10 PM 2026-01-31 0:10 am\ny category: 7:10 a.m. 8:15 p.m.\nz number: 1700000000 1700000001\n", ""},
 		"named months": {"a.csv", "x,y,z\n31-Dec-2020,\"Dec 31, 2020\",\"Friday, 26 October 2012\"\n1 jan 21,September 1 2021 08:30,\"26, Oct, 12\"\n", data.Dialect{},
 			"x time: 2020-12-31T00:00:00Z 2021-01-01T00:00:00Z\ny time: 2020-12-31T00:00:00Z 2021-09-01T08:30:00Z\nz time: 2012-10-26T00:00:00Z 2012-10-26T00:00:00Z\n", ""},
 		"day or month": {"a.csv", "x\n01/02/2026\n03/04/2026\n", data.Dialect{}, "x category: 01/02/2026 03/04/2026\n",

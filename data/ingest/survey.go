@@ -105,6 +105,11 @@ func (s *survey) seeWords(b []byte) {
 		}
 		return
 	}
+	if b[0] == '#' && isWeak(b) { // #DIV/0!
+		s.weak++
+		s.shown.weak = sample(s.shown.weak, b)
+		return
+	}
 	for l := ymd; l < layouts; l++ {
 		if _, ok := parseTime(b, l); ok {
 			s.times[l]++

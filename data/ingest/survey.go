@@ -20,7 +20,6 @@ type survey struct {
 	broken   int64          // numbers with a fraction
 	padded   int64          // digits with a leading zero
 	booleans int64          // words for true and false
-	digital  int64          // 0 and 1
 	spelled  spelling       // of those words
 	times    [layouts]int64 // texts that are a time in that layout
 	bytes    int64

@@ -74,4 +74,10 @@ type Snapshot struct {
 	Rows    int    `json:"rows"`    // rows in the table
 	Columns int    `json:"columns"` // columns in the table
 	Rejects int    `json:"rejects"` // rows that could not be read
+
+	// Read is how the source's cells were read, as far as rows to come must be
+	// read so too: the marks, the order of days and what means no value. Part of
+	// it was told from the source, the rest was set. How the source was packed
+	// (its encoding, separator, sheet) is not in it.
+	Read Dialect `json:"read,omitzero"`
 }

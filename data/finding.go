@@ -6,7 +6,7 @@ import "fmt"
 // A list of them says all that stands between the file's text and the table.
 type Finding struct {
 	Kind    string   `json:"kind"`               // "guess", "repair" or "reject"
-	About   string   `json:"about"`              // "encoding", "dialect", "header", "lines", "columns", "number", "time", "missing" or "rows"
+	About   string   `json:"about"`              // "encoding", "dialect", "header", "lines", "columns", "number", "time", "boolean", "missing" or "rows"
 	Column  string   `json:"column,omitempty"`   // "" when it is about the file
 	Count   int      `json:"count"`              // cells, rows, lines or columns that it is about
 	Text    string   `json:"text"`               // what was done, as a sentence without a final period
@@ -46,7 +46,18 @@ type Dialect struct {
 	Skip      *int     `json:"skip,omitempty"`      // lines before the header
 	Decimal   string   `json:"decimal,omitempty"`   // "." or ","
 	Dates     string   `json:"dates,omitempty"`     // "dmy", "mdy" or "ymd": the order in dates of digits
-	Missing   []string `json:"missing,omitempty"`   // cells that mean no value, instead of the built-in ones and of guesses
+	Missing   []string `json:"missing,omitzero"`    // cells that mean no value, instead of the built-in ones and of guesses
 	Sheet     string   `json:"sheet,omitempty"`     // of a workbook; "" is the first
 	Range     string   `json:"range,omitempty"`     // of a sheet: "B3:F200"
+
+	// Booleans says whether a column whose cells all are words for true and false
+	// (yes and no, ja and nein, oui and non, y and n, t and f) holds true and
+	// false. Left out, it does where they are spelled in more than two ways:
+	// two words are two categories as they are.
+	Booleans *bool `json:"booleans,omitempty"`
+
+	// OpenDecimal is the decimal mark where nothing in a file tells it, as in
+	// 1,234 alone. It is what reading an earlier file told, and gives way to the
+	// cells; Decimal does not.
+	OpenDecimal string `json:"open_decimal,omitempty"`
 }

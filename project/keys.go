@@ -108,6 +108,8 @@ func vocabulary() []key {
 		func(r *reader, n ast.Node, d *data.Dialect) { r.oneOf(n, &d.Dates, []string{"dmy", "mdy"}, nil) })
 	answer("missing", "a list of texts", "Cells that mean no value, instead of `NA`, `N/A`, `NULL`, `null`, `NaN`, `nan`, `?` and of guesses. An empty cell always does.",
 		func(r *reader, n ast.Node, d *data.Dialect) { r.texts(n, &d.Missing) })
+	answer("booleans", "`true` or `false`", "Whether a column of words for true and false alone (yes and no, y and n, t and f, ja and nein, oui and non) holds `true` and `false`. Left out, it does where they are spelled in more than two ways.",
+		func(r *reader, n ast.Node, d *data.Dialect) { d.Booleans = new(bool); r.boolean(n, d.Booleans) })
 	answer("sheet", "a sheet's name", "Which sheet of a workbook is read. Left out, the first.",
 		func(r *reader, n ast.Node, d *data.Dialect) { r.text(n, &d.Sheet) })
 	answer("range", "cells, as in `B3:F200`", "Which part of the sheet is read.",

@@ -109,6 +109,7 @@ data:
     decimal: ","
     dates: dmy
     missing: [NA, "-999"]
+    booleans: true
     sheet: loans
     range: A1:N5000
 hypotheses:

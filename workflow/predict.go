@@ -28,7 +28,7 @@ type scored struct {
 // readFor reads a source by a bundle's contract, keeping every row in place.
 func readFor(ctx context.Context, b *bundle.Bundle, source string, opt Options) (*scored, error) {
 	wanted := without(b.Contract, data.Target, data.Excluded)
-	res, err := ingest.Read(ctx, source, ingest.Options{Contract: &wanted, KeepBad: true,
+	res, err := ingest.Read(ctx, source, ingest.Options{Contract: &wanted, KeepBad: true, Dialect: b.Manifest.Data.Read,
 		Progress: func(rows int) { opt.Talk.Progress("%d rows", rows) }})
 	if err != nil {
 		return nil, err
@@ -172,7 +172,8 @@ func predict(ctx context.Context, b *bundle.Bundle, source string, files *batchF
 	total := 0
 	wanted := without(b.Contract, data.Target, data.Excluded)
 	go func() {
-		n, err := ingest.Blocks(ctx, source, ingest.BlockOptions{Contract: &wanted, Input: how.Input, Format: how.From, Skip: files.rows},
+		n, err := ingest.Blocks(ctx, source, ingest.BlockOptions{Contract: &wanted, Input: how.Input, Format: how.From, Skip: files.rows,
+			Dialect: b.Manifest.Data.Read, Strict: opt.Strict},
 			func(in *ingest.Block) error {
 				t := task{in, make(chan *block, 1)}
 				select {

@@ -22,6 +22,7 @@ import (
 	"github.com/tandem-ml/tandem/bundle/tree/treetest"
 	"github.com/tandem-ml/tandem/data"
 	"github.com/tandem-ml/tandem/data/ingest"
+	"github.com/tandem-ml/tandem/project"
 )
 
 // batchModel is a bundle with every kind of input, and of several classes if
@@ -465,5 +466,37 @@ func TestPredictMemory(t *testing.T) {
 	}
 	if early == 0 || most > 2*early {
 		t.Errorf("%d bytes live after the first rows, %d later", early, most)
+	}
+}
+
+// A file to be scored is read as the training file was: neither its own dates nor
+// its marks tell how.
+func TestPredictReadsAsTrained(t *testing.T) {
+	t.Parallel()
+	var train strings.Builder
+	train.WriteString("day;x;y\n")
+	for i := range 400 {
+		fmt.Fprintf(&train, "%02d/%02d/2026;%d,%02d;%s\n", 1+i%28, 1+i%12, i%50, i*7%100, []string{"a", "b"}[i%50/25])
+	}
+	dir := t.TempDir()
+	for name, text := range map[string]string{"train.csv": train.String(), "new.csv": "day;x\n03/04/2026;1,234\n05/06/2026;49,234\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := project.Default()
+	p.Name, p.Data.Source, p.Data.Target, p.Model.Interpretable = "p", filepath.Join(dir, "train.csv"), "y", true
+	p.Model.Budget = time.Minute
+	tr, err := Train(context.Background(), p, "", Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if as := tr.Bundle.Manifest.Data.Read; as.Dates != "dmy" || as.OpenDecimal != "," {
+		t.Errorf("kept %+v", as)
+	}
+	var out strings.Builder
+	rows, failed, err := Predict(context.Background(), tr.Bundle, filepath.Join(dir, "new.csv"), &out, Batch{}, Options{})
+	if err != nil || rows != 2 || failed != 0 {
+		t.Errorf("%d rows, %d refused, %v\n%s", rows, failed, err, out.String())
 	}
 }

@@ -46,7 +46,7 @@ func Train(ctx context.Context, p *project.Project, test string, opt Options) (*
 	var given prepared
 	if test != "" {
 		opt.NoHoldout = true
-		if given, err = labelled(ctx, test, &in.Contract, in.Target, opt); err != nil {
+		if given, err = labelled(ctx, test, &in.Contract, in.Target, in.Snapshot.Read, opt); err != nil {
 			return nil, fmt.Errorf("test rows: %w", err)
 		}
 	}
@@ -104,9 +104,9 @@ func afterSearch(in *Ingested, given int, budget time.Duration) time.Duration {
 
 // labelled reads rows with their outcomes by a contract. Rows that cannot be
 // read, break the contract or have no outcome are told and left out.
-func labelled(ctx context.Context, source string, c *data.Contract, target Target, opt Options) (prepared, error) {
+func labelled(ctx context.Context, source string, c *data.Contract, target Target, as data.Dialect, opt Options) (prepared, error) {
 	wanted := without(*c, data.Excluded)
-	res, err := ingest.Read(ctx, source, ingest.Options{Contract: &wanted})
+	res, err := ingest.Read(ctx, source, ingest.Options{Contract: &wanted, Dialect: as, Strict: opt.Strict})
 	if err != nil {
 		return prepared{}, err
 	}
@@ -159,7 +159,7 @@ func EvaluateFile(ctx context.Context, b *bundle.Bundle, source string, opt Opti
 		return nil, data.WithHint(Usagef("the model tells several classes apart, and evaluate measures two classes or a number"),
 			"tandem predict gives the probability of each class")
 	}
-	p, err := labelled(ctx, source, &b.Contract, targetOf(b), opt)
+	p, err := labelled(ctx, source, &b.Contract, targetOf(b), b.Manifest.Data.Read, opt)
 	if err != nil {
 		return nil, err
 	}
@@ -169,7 +169,7 @@ func EvaluateFile(ctx context.Context, b *bundle.Bundle, source string, opt Opti
 // ExploreFile reads a table, or the data of a project's folder, and draws its
 // exploration page. target may be "".
 func ExploreFile(ctx context.Context, source, target, positive string, opt Options) (*explore.Page, error) {
-	how := ingest.Options{Strict: opt.Strict, Progress: func(rows int) { opt.Talk.Progress("  %d rows", rows) }}
+	how := ingest.Options{Strict: opt.Strict, Empty: true, Progress: func(rows int) { opt.Talk.Progress("  %d rows", rows) }}
 	if info, err := os.Stat(source); err == nil && info.IsDir() {
 		p, err := project.Load(source)
 		if err != nil {
@@ -177,7 +177,7 @@ func ExploreFile(ctx context.Context, source, target, positive string, opt Optio
 		}
 		progress := how.Progress
 		how, source = reading(p), p.Data.Source
-		how.Strict, how.Progress = opt.Strict, progress
+		how.Strict, how.Empty, how.Progress = opt.Strict, true, progress
 		if target == "" {
 			target, positive = p.Data.Target, p.Data.Positive
 		}
@@ -214,7 +214,7 @@ func ExploreFile(ctx context.Context, source, target, positive string, opt Optio
 func CompareFiles(ctx context.Context, now, before string, opt Options) (*explore.Difference, error) {
 	var read [2]*ingest.Result
 	for i, source := range []string{before, now} {
-		res, err := ingest.Read(ctx, source, ingest.Options{Progress: func(rows int) { opt.Talk.Progress("  %d rows", rows) }})
+		res, err := ingest.Read(ctx, source, ingest.Options{Strict: opt.Strict, Progress: func(rows int) { opt.Talk.Progress("  %d rows", rows) }})
 		if err != nil {
 			return nil, err
 		}
@@ -255,10 +255,11 @@ func noColumn(t *data.Table, name string) error {
 // Init reads a table and writes a project file for it, with the reason for
 // each guess as a comment. It returns the notes a person should read.
 func Init(ctx context.Context, source, path string, opt Options) ([]string, error) {
-	res, err := ingest.Read(ctx, source, ingest.Options{})
+	res, err := ingest.Read(ctx, source, ingest.Options{Strict: opt.Strict})
 	if err != nil {
 		return nil, err
 	}
+	countFindings(opt.Talk, res.Findings)
 	tellRejects(opt.Talk, res.Rejects)
 	profile := data.NewProfile(res.Table)
 	relative := source
@@ -302,6 +303,7 @@ func TestHypotheses(ctx context.Context, source string, asked []Question, correc
 	if err != nil {
 		return nil, err
 	}
+	countFindings(opt.Talk, res.Findings)
 	tellRejects(opt.Talk, res.Rejects)
 	return hypothesis.TestCorrected(res.Table, asked, by)
 }

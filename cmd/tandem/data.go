@@ -15,6 +15,11 @@ import (
 	"github.com/tandem-ml/tandem/workflow"
 )
 
+// strictFlag is what every command that reads rows has.
+func strictFlag(c *cobra.Command, strict *bool) {
+	c.Flags().BoolVar(strict, "strict", false, "take every guess, repair or row left out in reading the data for an error")
+}
+
 func (s *shared) exploreCommand() *cobra.Command {
 	var target, positive, out, notebook, against string
 	var strict bool
@@ -49,7 +54,7 @@ docs/explore-json.md describes what --json prints.`,
 				if target != "" || positive != "" || notebook != "" {
 					return workflow.Usagef("--against compares two tables; it takes no --target, --positive or --notebook")
 				}
-				return s.against(c.Context(), args[0], against, out)
+				return s.against(c.Context(), args[0], against, out, workflow.Options{Talk: s.talk(), Strict: strict})
 			}
 			page, err := workflow.ExploreFile(c.Context(), args[0], target, positive, workflow.Options{Talk: s.talk(), Strict: strict})
 			if err != nil {
@@ -82,7 +87,7 @@ docs/explore-json.md describes what --json prints.`,
 			return nil
 		},
 	}
-	c.Flags().BoolVar(&strict, "strict", false, "take every guess, repair or row left out in reading the data for an error")
+	strictFlag(c, &strict)
 	c.Flags().StringVar(&target, "target", "", "the column to relate the others to")
 	c.Flags().StringVar(&positive, "positive", "", "the target's value that is the event of interest")
 	c.Flags().StringVarP(&out, "output", "o", "", "the page to write (default: DATA's name with .explore.html, in the current folder)")
@@ -92,8 +97,8 @@ docs/explore-json.md describes what --json prints.`,
 }
 
 // against compares two tables.
-func (s *shared) against(ctx context.Context, now, before, out string) error {
-	d, err := workflow.CompareFiles(ctx, now, before, workflow.Options{Talk: s.talk()})
+func (s *shared) against(ctx context.Context, now, before, out string, opt workflow.Options) error {
+	d, err := workflow.CompareFiles(ctx, now, before, opt)
 	if err != nil {
 		return err
 	}
@@ -118,6 +123,7 @@ func (s *shared) against(ctx context.Context, now, before, out string) error {
 func (s *shared) testCommand() *cobra.Command {
 	var compare, between, question, correction string
 	var associate []string
+	var strict bool
 	c := &cobra.Command{
 		Use: "test DATA|DIR [QUESTION...]", GroupID: "science", Args: cobra.MinimumNArgs(1),
 		Short: "Test hypotheses and say in plain words what the data show",
@@ -137,7 +143,7 @@ Names of several words stand in quotes within it.`,
   tandem test loans.csv --compare Income --between Status
   tandem test loans.csv --associate Records,Status`,
 		RunE: func(c *cobra.Command, args []string) error {
-			opt := workflow.Options{Talk: s.talk()}
+			opt := workflow.Options{Talk: s.talk(), Strict: strict}
 			flags := compare != "" || between != "" || len(associate) > 0
 			given := flags || len(args) > 1
 			info, err := os.Stat(args[0])
@@ -187,6 +193,7 @@ Names of several words stand in quotes within it.`,
 			return nil
 		},
 	}
+	strictFlag(c, &strict)
 	c.Flags().StringVar(&question, "question", "", "the question in words")
 	c.Flags().StringVar(&compare, "compare", "", "the number column to compare")
 	c.Flags().StringVar(&between, "between", "", "the column whose values are the groups")

@@ -26,6 +26,7 @@ func (s *shared) trainCommand() *cobra.Command {
 	p := project.Default()
 	var test, out string
 	var workers int
+	var strict bool
 	c := &cobra.Command{
 		Use: "train DATA --target COLUMN", GroupID: "science", Args: cobra.ExactArgs(1),
 		Short: "Find the best model for a file, without a project",
@@ -49,7 +50,7 @@ measures the winner on rows it has never seen. It writes nothing but -o.`,
 				}
 			}
 			p.Name, p.Data.Source = stem(args[0]), args[0]
-			tr, err := workflow.Train(c.Context(), p, test, workflow.Options{Workers: workers, Talk: s.talk()})
+			tr, err := workflow.Train(c.Context(), p, test, workflow.Options{Workers: workers, Talk: s.talk(), Strict: strict})
 			if err != nil {
 				return err
 			}
@@ -68,6 +69,7 @@ measures the winner on rows it has never seen. It writes nothing but -o.`,
 			return nil
 		},
 	}
+	strictFlag(c, &strict)
 	f := c.Flags()
 	f.StringVar(&p.Data.Target, "target", "", "the column to predict")
 	f.StringVar(&p.Data.Positive, "positive", "", "the target's value that is the event of interest")
@@ -144,7 +146,8 @@ func open(path string) (*bundle.Bundle, error) {
 }
 
 func (s *shared) evaluateCommand() *cobra.Command {
-	return &cobra.Command{
+	var strict bool
+	c := &cobra.Command{
 		Use: "evaluate BUNDLE DATA", GroupID: "science", Args: cobra.ExactArgs(2),
 		Short: "Measure a bundle on rows with known outcomes, with 95% intervals",
 		RunE: func(c *cobra.Command, args []string) error {
@@ -152,7 +155,7 @@ func (s *shared) evaluateCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			ev, err := workflow.EvaluateFile(c.Context(), b, args[1], workflow.Options{Talk: s.talk()})
+			ev, err := workflow.EvaluateFile(c.Context(), b, args[1], workflow.Options{Talk: s.talk(), Strict: strict})
 			if err != nil {
 				return err
 			}
@@ -163,6 +166,8 @@ func (s *shared) evaluateCommand() *cobra.Command {
 			return nil
 		},
 	}
+	strictFlag(c, &strict)
+	return c
 }
 
 func (s *shared) explainCommand() *cobra.Command {
@@ -275,6 +280,7 @@ func (s *shared) predictCommand() *cobra.Command {
 	var out, kernel string
 	var how workflow.Batch
 	var workers int
+	var strict bool
 	c := &cobra.Command{
 		Use: "predict BUNDLE [DATA]", GroupID: "engineering", Args: cobra.RangeArgs(1, 2),
 		Short: "Score every row of a file or of stdin",
@@ -321,7 +327,7 @@ nothing is left of an interrupted run.`,
 			if source == "-" {
 				source, how.Input = "stdin", c.InOrStdin()
 			}
-			opt := workflow.Options{Talk: s.talk(), Workers: workers}
+			opt := workflow.Options{Talk: s.talk(), Workers: workers, Strict: strict}
 			var rows, failed int
 			if out == "" || out == "-" {
 				signal.Ignore(syscall.SIGPIPE) // a reader that goes away is an error to tell, with temporary files removed
@@ -345,6 +351,7 @@ nothing is left of an interrupted run.`,
 			return refused(rows, failed)
 		},
 	}
+	strictFlag(c, &strict)
 	f := c.Flags()
 	f.StringVarP(&out, "output", "o", "", "the file to write (default: stdout)")
 	f.StringVar(&how.From, "from", "", "what DATA or stdin is: "+strings.Join(ingest.Formats(), ", ")+" (default: by name and content)")

@@ -16,6 +16,7 @@ import (
 
 func (s *shared) initCommand() *cobra.Command {
 	var out string
+	var strict bool
 	c := &cobra.Command{
 		Use: "init FILE", GroupID: "science", Args: cobra.ExactArgs(1),
 		Short: "Write a project file from the data, with its guesses as comments",
@@ -28,7 +29,7 @@ func (s *shared) initCommand() *cobra.Command {
 			} else if !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}
-			notes, err := workflow.Init(c.Context(), args[0], out, workflow.Options{Talk: s.talk()})
+			notes, err := workflow.Init(c.Context(), args[0], out, workflow.Options{Talk: s.talk(), Strict: strict})
 			if err != nil {
 				return err
 			}
@@ -43,6 +44,7 @@ func (s *shared) initCommand() *cobra.Command {
 		},
 	}
 	c.Flags().StringVarP(&out, "output", "o", "", "the file to write (default: tandem.yaml beside FILE)")
+	strictFlag(c, &strict)
 	return c
 }
 
@@ -66,6 +68,6 @@ func (s *shared) runCommand() *cobra.Command {
 		},
 	}
 	c.Flags().IntVar(&workers, "workers", 0, "how many processors to use (0: all); the result does not depend on it")
-	c.Flags().BoolVar(&strict, "strict", false, "take every guess, repair or row left out in reading the data for an error")
+	strictFlag(c, &strict)
 	return c
 }

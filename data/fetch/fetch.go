@@ -13,10 +13,13 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"os"
 	"path"
 	"strings"
+	"sync"
+	"syscall"
 	"time"
 
 	"github.com/tandem-ml/tandem/data"
@@ -145,7 +148,7 @@ func overHTTP(ctx context.Context, address string) (File, error) {
 	if start.Scheme == "http" && !local {
 		return File{}, data.WithHint(fmt.Errorf("source %s: what comes by plain http may have been changed on its way", shown), "use https")
 	}
-	client := &http.Client{Transport: transport, CheckRedirect: func(req *http.Request, via []*http.Request) error {
+	client := &http.Client{Transport: guarded(transport, start.Hostname()), CheckRedirect: func(req *http.Request, via []*http.Request) error {
 		switch {
 		case len(via) > mostRedirects:
 			return fmt.Errorf("more than %d redirections", mostRedirects)
@@ -166,6 +169,10 @@ func overHTTP(ctx context.Context, address string) (File, error) {
 		if errors.As(err, &cause) {
 			err = cause.Err // without the address, which may hold a password
 		}
+		var hinted *data.Hinted
+		if errors.As(err, &hinted) {
+			return File{}, data.WithHint(fmt.Errorf("get %s: %w", shown, hinted.Unwrap()), "%s", hinted.Hint)
+		}
 		return File{}, data.WithHint(fmt.Errorf("get %s: %w", shown, err), "check the address and the network")
 	}
 	defer answer.Body.Close()
@@ -183,6 +190,63 @@ func overHTTP(ctx context.Context, address string) (File, error) {
 		return nil
 	})
 }
+
+// PrivateVariable is the environment variable that, set to anything, lets names
+// of hosts lead to private addresses.
+const PrivateVariable = "TANDEM_FETCH_PRIVATE"
+
+// guarded is a transport that reaches no private address by a name: who controls
+// a name could otherwise have this machine ask its neighbours. An address in
+// digits says what it is, and is as asked for if the source has it; a proxy is
+// the choice of whoever runs this machine.
+func guarded(t http.RoundTripper, asked string) http.RoundTripper {
+	base, ok := t.(*http.Transport)
+	if !ok || os.Getenv(PrivateVariable) != "" {
+		return t
+	}
+	own := base.Clone()
+	var proxies sync.Map // host:port
+	if proxy := own.Proxy; proxy != nil {
+		own.Proxy = func(r *http.Request) (*url.URL, error) {
+			u, err := proxy(r)
+			if u != nil {
+				proxies.Store(u.Hostname(), true)
+			}
+			return u, err
+		}
+	}
+	own.DisableKeepAlives = true // the transport lives for one copy
+	own.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		host, _, err := net.SplitHostPort(address)
+		if err != nil {
+			return nil, err
+		}
+		d := net.Dialer{Timeout: 30 * time.Second}
+		_, viaProxy := proxies.Load(host)
+		if !viaProxy && !(host == asked && (net.ParseIP(host) != nil || isLoopback(host))) {
+			d.Control = func(_, address string, _ syscall.RawConn) error { return public(host, address) }
+		}
+		return d.DialContext(ctx, network, address)
+	}
+	return own
+}
+
+// public returns an error if the address that a host is reached at is one of
+// this machine or of a private network.
+func public(host, address string) error {
+	at, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return err
+	}
+	ip := at.Addr().Unmap()
+	if ip.IsGlobalUnicast() && !ip.IsPrivate() && !shared.Contains(ip) {
+		return nil
+	}
+	return data.WithHint(fmt.Errorf("%s is the private address %s", host, ip), "if that is right, set the environment variable %s to yes", PrivateVariable)
+}
+
+// shared are the addresses between customers and their carrier (RFC 6598).
+var shared = netip.MustParsePrefix("100.64.0.0/10")
 
 func isLoopback(host string) bool {
 	if host == "localhost" || strings.HasSuffix(host, ".localhost") {

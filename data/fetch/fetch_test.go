@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -213,5 +214,45 @@ func TestNothingIsLeft(t *testing.T) {
 	})
 	if left, _ := os.ReadDir(os.TempDir()); err == nil || len(left) > 0 {
 		t.Errorf("%d files are left, error %v", len(left), err)
+	}
+}
+
+// Names lead to no private address, unless that is asked for; an address in
+// digits is asked for where the source has it, and nowhere else.
+func TestPrivateAddresses(t *testing.T) {
+	for address, open := range map[string]bool{"127.0.0.1:443": false, "[::1]:443": false, "10.1.2.3:443": false, "172.16.0.1:443": false, "192.168.0.1:443": false,
+		"169.254.169.254:80": false, "[fe80::1]:443": false, "[fd00::1]:443": false, "[::ffff:10.0.0.1]:443": false, "0.0.0.0:443": false, "[::]:443": false,
+		"100.64.0.1:443": false, "224.0.0.1:443": false, "93.184.215.14:443": true, "[2606:4700::1]:443": true, "100.128.0.1:443": true} {
+		if err := public("host", address); (err == nil) != open {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
+	near, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer near.Close()
+	dial := func(asked string) error {
+		c, err := guarded(http.DefaultTransport, asked).(*http.Transport).DialContext(context.Background(), "tcp", near.Addr().String())
+		if err == nil {
+			c.Close()
+		}
+		return err
+	}
+	if err := dial("127.0.0.1"); err != nil {
+		t.Errorf("an address that the source has: %v", err)
+	}
+	var hinted *data.Hinted
+	if err := dial("example.com"); !errors.As(err, &hinted) || !strings.Contains(hinted.Error(), "is the private address 127.0.0.1") || !strings.Contains(hinted.Hint, PrivateVariable) {
+		t.Errorf("a redirection to a private address: %v", err)
+	}
+	_, port, _ := net.SplitHostPort(near.Addr().String())
+	_, err = guarded(http.DefaultTransport, "example.com").(*http.Transport).DialContext(context.Background(), "tcp", "localhost:"+port)
+	if !errors.As(err, &hinted) || !strings.Contains(hinted.Error(), "localhost is the private address") {
+		t.Errorf("a name of this machine: %v", err)
+	}
+	t.Setenv(PrivateVariable, "yes")
+	if err := dial("example.com"); err != nil {
+		t.Errorf("asked for: %v", err)
 	}
 }

@@ -53,6 +53,10 @@ type BlockOptions struct {
 
 	Dialect data.Dialect // answers what reading text otherwise guesses
 
+	// Strict makes every guess, repair and reject an error, at the end: blocks
+	// have been handed over by then.
+	Strict bool
+
 	Dir string // the folder that a relative source starts from; "" is the current one
 }
 
@@ -86,7 +90,7 @@ func formatOf(name string) (format, error) {
 // a column other than a feature that comes up after them is not read.
 func Blocks(ctx context.Context, source string, opt BlockOptions, do func(*Block) error) (rows int, err error) {
 	s := &stream{do: do, skip: opt.Skip}
-	s.opt = Options{Contract: opt.Contract, KeepBad: true, Dialect: opt.Dialect, Dir: opt.Dir}
+	s.opt = Options{Contract: opt.Contract, KeepBad: true, Dialect: opt.Dialect, Dir: opt.Dir, Strict: opt.Strict}
 	s.ctx, s.at = ctx, map[string]int{}
 	as, err := formatOf(opt.Format)
 	if err != nil {
@@ -120,6 +124,15 @@ func Blocks(ctx context.Context, source string, opt BlockOptions, do func(*Block
 	if s.first == 0 {
 		return 0, s.nothing()
 	}
+	if opt.Strict {
+		s.noteColumns(s.lean(opt.Contract))
+		if s.left > 0 {
+			s.note(data.Finding{Kind: "reject", About: "rows", Count: s.left, Text: plural(s.left, "row") + " that cannot be read"})
+		}
+		if len(s.found) > 0 {
+			return 0, strictError(source, s.found)
+		}
+	}
 	if opt.Input == nil {
 		if err := unchanged(s.files); err != nil {
 			return 0, err
@@ -136,6 +149,7 @@ type stream struct {
 	first int // rows before the block that is being filled
 	n     int // rows in it
 	bytes int // text in it
+	left  int // rows that could not be read, of all blocks
 }
 
 // take makes the one file of an input, and what there is of it to look at
@@ -371,6 +385,7 @@ func (s *stream) run() error {
 				}
 			}
 			s.reject(bad, rec)
+			s.left++
 			s.result.Bad[s.n] = bad
 			s.keep(s.n, rec, cells)
 		}

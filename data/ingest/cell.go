@@ -252,13 +252,27 @@ func parseTime(b []byte, l layout) (us int64, ok bool) {
 }
 
 // parseClock reads what follows a date: nothing, or "T" or a blank, hh:mm, with
-// seconds and their fraction and a zone or without. It returns microseconds
+// seconds and their fraction, "a.m." or "PM", and a zone or without; after a
+// blank the hour may have one digit. It returns microseconds
 // since midnight UTC of that date; fractions beyond microseconds are cut off.
 func parseClock(b []byte) (us int64, ok bool) {
 	if len(b) == 0 {
 		return 0, true
 	}
-	if len(b) < 6 || b[0] != 'T' && b[0] != ' ' {
+	if len(b) < 5 || b[0] != 'T' && b[0] != ' ' {
+		return 0, false
+	}
+	if b[0] == ' ' && b[2] == ':' && b[1] >= '0' && b[1] <= '9' {
+		var padded [40]byte // 7:10 as 07:10
+		if len(b) >= len(padded) {
+			return 0, false
+		}
+		padded[1] = '0'
+		n := 2 + copy(padded[2:], b[1:])
+		padded[0] = ' '
+		b = padded[:n]
+	}
+	if len(b) < 6 {
 		return 0, false
 	}
 	hour, ok1 := two(b[1:])
@@ -284,6 +298,13 @@ func parseClock(b []byte) (us int64, ok bool) {
 		}
 	}
 	b = trim(b)
+	if half, n := halfDay(b); n > 0 {
+		if hour < 1 || hour > 12 {
+			return 0, false
+		}
+		us += (int64(hour%12+half) - int64(hour)) * 3600e6
+		b = trim(b[n:])
+	}
 	switch {
 	case len(b) == 0, string(b) == "Z", string(b) == "UTC":
 		return us, true
@@ -308,6 +329,24 @@ func parseClock(b []byte) (us int64, ok bool) {
 		offset = -offset
 	}
 	return us - offset, true
+}
+
+// halfDay returns the hours before the half of the day that b begins with, 0 or
+// 12, and how long it is: AM, pm, a.m., P.M.
+func halfDay(b []byte) (hours, n int) {
+	if len(b) < 2 || b[0]|' ' != 'a' && b[0]|' ' != 'p' {
+		return 0, 0
+	}
+	if b[0]|' ' == 'p' {
+		hours = 12
+	}
+	switch {
+	case b[1]|' ' == 'm':
+		return hours, 2
+	case len(b) >= 4 && b[1] == '.' && b[2]|' ' == 'm' && b[3] == '.':
+		return hours, 4
+	}
+	return 0, 0
 }
 
 // two reads the two digits that b begins with.

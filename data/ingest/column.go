@@ -1,7 +1,6 @@
 package ingest
 
 import (
-	"bytes"
 	"fmt"
 	"math"
 	"slices"
@@ -137,8 +136,10 @@ func (c *column) word(v *cell) []byte {
 	case instant:
 		return []byte(data.FormatTime(v.us))
 	}
-	if c.boolean && isBoolean(v.text) {
-		return bytes.ToLower(trim(v.text))
+	if c.boolean {
+		if value, known := truth(v.text); known {
+			return truthWords[value]
+		}
 	}
 	return v.text
 }

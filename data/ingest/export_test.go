@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 
 	"github.com/tandem-ml/tandem/data"
@@ -73,3 +74,30 @@ func ParseTime(s, order string) (us int64, ok bool) {
 
 // Sniff tells the separator of a sample.
 func Sniff(s string) string { return string(sniff([]byte(s), true)) }
+
+// Looked is what a cell is read as.
+type Looked struct {
+	Numbers []float64
+	Times   []int64
+	Wrong   string // what the parsers do not agree on
+}
+
+// LookAt reads a cell in every style and layout.
+func LookAt(b []byte) (saw Looked) {
+	w := look(b)
+	for s, is := range map[style]bool{points: w.points, commas: w.commas} {
+		x, ok := parseStyled(b, s)
+		if ok != is {
+			saw.Wrong = fmt.Sprintf("told as a number of style %d: %v, read as one: %v", s, is, ok)
+		}
+		if ok {
+			saw.Numbers = append(saw.Numbers, x)
+		}
+	}
+	for l := ymd; l < layouts; l++ {
+		if us, ok := parseTime(b, l); ok {
+			saw.Times = append(saw.Times, us)
+		}
+	}
+	return saw
+}

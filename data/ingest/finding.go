@@ -63,6 +63,11 @@ func (r *reader) noteColumns(lean leaning) {
 		case data.Time:
 			r.noteTimes(c, s)
 		default:
+			if c.boolean && !s.spelled.plain && r.opt.Contract == nil && r.opt.Dialect.Booleans == nil {
+				r.note(data.Finding{Kind: "guess", About: "boolean", Column: c.name, Count: int(s.values),
+					Example: append(slices.Clip(s.spelled.words[1][:min(2, len(s.spelled.words[1]))]), s.spelled.words[0][:min(1, len(s.spelled.words[0]))]...),
+					Text:    "words for true and false, in several spellings, are read as true and false", Setting: "data.read.booleans: true, or false"})
+			}
 			best, open := s.layoutOf(noLayout)
 			if open && float64(s.times[best]) >= most*float64(s.values) {
 				r.note(data.Finding{Kind: "guess", About: "time", Column: c.name, Count: int(s.times[best]),

@@ -35,6 +35,9 @@ type Options struct {
 	SQL    string
 	Tables map[string]string
 
+	// Empty allows a table of columns and no rows, which is an error else.
+	Empty bool
+
 	// Strict makes every guess, repair and reject an error.
 	Strict bool
 
@@ -183,7 +186,7 @@ func (r *reader) eachOf(one file, first bool, f func(file file, row int, rec *re
 			return err
 		}
 	}
-	if n, ok := s.(noted); ok && r.filling {
+	if n, ok := s.(noted); ok && (r.filling || r.opt.Strict && r.columns != nil) {
 		for _, f := range n.findings() {
 			r.note(f)
 		}
@@ -228,7 +231,7 @@ func (r *reader) survey() error {
 	for {
 		err := r.look()
 		if !errors.Is(err, errNotUnicode) {
-			if err == nil && r.rows+r.bad == 0 {
+			if err == nil && r.rows+r.bad == 0 && !(r.opt.Empty && len(r.names) > 0) {
 				return r.nothing()
 			}
 			return err
@@ -300,7 +303,7 @@ func (r *reader) plan() error {
 	var idle []string
 	for i, name := range r.names {
 		// A separator at the end of every line makes a column of nothing.
-		if s := &r.surveys[i]; s.values == 0 && s.marked == 0 && name == fmt.Sprintf("column_%d", i+1) && len(r.names) > 1 {
+		if s := &r.surveys[i]; r.rows > 0 && s.values == 0 && s.marked == 0 && name == fmt.Sprintf("column_%d", i+1) && len(r.names) > 1 {
 			idle = append(idle, name)
 			r.columns = append(r.columns, nil)
 			continue
@@ -341,12 +344,16 @@ func (r *reader) lean(c *data.Contract) (l leaning) {
 			}
 		}
 	}
+	if l.style == plain && r.opt.Dialect.OpenDecimal == "," {
+		l.style = commas
+	}
 	switch r.opt.Dialect.Decimal {
 	case ".":
 		l.style, l.fixed = points, true
 	case ",":
 		l.style, l.fixed = commas, true
 	}
+	l.truths = r.opt.Dialect.Booleans
 	switch r.opt.Dialect.Dates {
 	case "dmy":
 		l.layout = dmy
@@ -520,6 +527,28 @@ func (r *reader) tooManyRejects(rows int) error {
 		"%s; is the first line the header, and one separator used throughout?", strings.Join(first, ", "))
 }
 
+// meaning is how cells were read, for files to come of the same columns: what
+// is set, and what the columns told where they agree.
+func (r *reader) meaning() data.Dialect {
+	set := r.opt.Dialect
+	d := data.Dialect{Decimal: set.Decimal, OpenDecimal: set.OpenDecimal, Dates: set.Dates, Missing: set.Missing, Booleans: set.Booleans}
+	var styles [commas + 1]bool
+	var orders [layouts]bool
+	for _, c := range r.columns {
+		if c != nil {
+			styles[c.style], orders[c.layout] = true, true
+		}
+	}
+	if d.Decimal == "" && styles[commas] && !styles[points] {
+		d.OpenDecimal = ","
+	}
+	day, month := orders[dmy] || orders[dmyShort], orders[mdy] || orders[mdyShort]
+	if d.Dates == "" && day != month {
+		d.Dates = map[bool]string{true: "dmy", false: "mdy"}[day]
+	}
+	return d
+}
+
 func (r *reader) finish(rows int) error {
 	var columns []*data.Column
 	if c := r.opt.Contract; c != nil {
@@ -551,5 +580,6 @@ func (r *reader) finish(rows int) error {
 	r.result.Table, r.result.Findings = t, r.found
 	r.result.Snapshot.Rows, r.result.Snapshot.Columns = rows, len(columns)
 	r.result.Snapshot.Rejects = len(r.result.Rejects)
+	r.result.Snapshot.Read = r.meaning()
 	return nil
 }

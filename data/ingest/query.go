@@ -141,6 +141,9 @@ func resolveAll(ctx context.Context, source string, opt *Options, filled bool) (
 			}
 			release = func() { os.Remove(got.Path) }
 			f, err := stat(got.Name, got.Path)
+			if _, member, found := memberOf(address); found {
+				f.member = member
+			}
 			if err == nil {
 				sum, err = hash(ctx, []file{f})
 			}

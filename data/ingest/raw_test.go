@@ -143,6 +143,10 @@ func TestReadRaw(t *testing.T) {
 
 		"short years": {"a.csv", "x\n12/31/20\n01/02/71\n", data.Dialect{}, "x time: 2020-12-31T00:00:00Z 1971-01-02T00:00:00Z\n",
 			`repair: x: in dates the month comes first; years of two digits are those from 1969 to 2068 (set data.read.dates: mdy)`},
+		"halves of the day": {"a.csv", "x,y,z\n12/31/2026 7:10 PM,2026-01-31 12:05:30 a.m.,5 Jan 2026 12:00 pm\n1/2/2026 12:00am,2026-01-31 7:05,6 Jan 2026 9:30\n", data.Dialect{},
+			"x time: 2026-12-31T19:10:00Z 2026-01-02T00:00:00Z\ny time: 2026-01-31T00:05:30Z 2026-01-31T07:05:00Z\nz time: 2026-01-05T12:00:00Z 2026-01-06T09:30:00Z\n", "-"},
+		"no halves of the day": {"a.csv", "x,y,z\n2026-01-31 13:10 PM,7:10 a.m.,1700000000\n2026-01-31 0:10 am,8:15 p.m.,1700000001\n", data.Dialect{},
+			"x category: 2026-01-31 13:10 PM 2026-01-31 0:10 am\ny category: 7:10 a.m. 8:15 p.m.\nz number: 1700000000 1700000001\n", ""},
 		"named months": {"a.csv", "x,y,z\n31-Dec-2020,\"Dec 31, 2020\",\"Friday, 26 October 2012\"\n1 jan 21,September 1 2021 08:30,\"26, Oct, 12\"\n", data.Dialect{},
 			"x time: 2020-12-31T00:00:00Z 2021-01-01T00:00:00Z\ny time: 2020-12-31T00:00:00Z 2021-09-01T08:30:00Z\nz time: 2012-10-26T00:00:00Z 2012-10-26T00:00:00Z\n", ""},
 		"day or month": {"a.csv", "x\n01/02/2026\n03/04/2026\n", data.Dialect{}, "x category: 01/02/2026 03/04/2026\n",
@@ -150,6 +154,16 @@ func TestReadRaw(t *testing.T) {
 		"day or month, given": {"a.csv", "x\n01/02/2026\n03/04/2026\n", data.Dialect{Dates: "dmy"}, "x time: 2026-02-01T00:00:00Z 2026-04-03T00:00:00Z\n", ""},
 		"another column's order": {"a.csv", "x,y\n01/02/2026,31/01/2026\n03/04/2026,01/02/2026\n", data.Dialect{}, "x time: 2026-02-01T00:00:00Z 2026-04-03T00:00:00Z\ny time: 2026-01-31T00:00:00Z 2026-02-01T00:00:00Z\n",
 			"guess: x: in dates the day comes first, as in other columns (set data.read.dates: dmy)\nrepair: y: in dates the day comes first (set data.read.dates: dmy)"},
+
+		"words for true and false": {"a.csv", "x,y,z,w,m\nYes,ja,y,yes,M\nno,Nein,N,no,F\nYES,Ja,Y,yes,M\nN,nein,n,no,F\n", data.Dialect{},
+			"x category: true false true false\ny category: true false true false\nz category: true false true false\nw category: yes no yes no\nm category: M F M F\n",
+			`guess: x: words for true and false, in several spellings, are read as true and false, as in "Yes", "YES", "no" (set data.read.booleans: true, or false)` + "\n" +
+				`guess: y: words for true and false, in several spellings, are read as true and false, as in "ja", "Ja", "Nein" (set data.read.booleans: true, or false)` + "\n" +
+				`guess: z: words for true and false, in several spellings, are read as true and false, as in "y", "Y", "N" (set data.read.booleans: true, or false)`},
+		"true and false, asked for": {"a.csv", "x,y,z,m,a\noui,t,yes,M,TRUE\nnon,f,yes,F,False\n", data.Dialect{Booleans: yes(true)},
+			"x category: true false\ny category: true false\nz category: yes yes\nm category: M F\na category: true false\n", ""},
+		"true and false as written": {"a.csv", "x,y\nYes,TRUE\nno,false\nYES,true\n", data.Dialect{Booleans: yes(false)}, "x category: Yes no YES\ny category: TRUE false true\n", ""},
+		"nearly true and false":     {"a.csv", "x,y,z\nYes,NO,0\nno,NO,1\nYES,SE,0\nmaybe,no,1\n", data.Dialect{}, "x category: Yes no YES maybe\ny category: NO NO SE no\nz number: 0 1 0 1\n", ""},
 
 		"marks for none": {"a.csv", "x,y\nNA,?\n1,a\n-,-\n", data.Dialect{}, "x number: _ 1 _\ny category: _ a -\n",
 			"guess: x: 1 cell that says that there is no value, as in \"NA\" (set data.read.missing: [\"NA\"])\nguess: x: 1 cell among numbers holds a mark for no value, as in \"-\" (set data.read.missing: [\"-\"])\nguess: y: 1 cell that says that there is no value, as in \"?\" (set data.read.missing: [\"?\"])"},

@@ -20,6 +20,9 @@ import (
 // it in memory.
 const largestBook = 256 << 20
 
+// largestLook is the largest workbook whose merged cells are told.
+const largestLook = 4 << 20
+
 // openSheet reads one sheet of a workbook as CSV, so that titles above the table,
 // headers and kinds are told as in any text. Dates are written as ISO dates, and
 // numbers as they are stored, not as they are shown.
@@ -63,6 +66,13 @@ func openSheet(ctx context.Context, f file, d data.Dialect) (in *input, err erro
 			return nil, data.WithHint(fmt.Errorf("%s: %w", f.name, err), "write it as B3:F200")
 		}
 	}
+	if merged := s.merged(f.size); len(merged) > 0 {
+		told := data.Finding{Kind: "repair", About: "rows", Count: len(merged), Text: plural(len(merged), "range") + " of merged cells: the first cell has the value, the others have none"}
+		for _, m := range merged[:min(3, len(merged))] {
+			told.Example = append(told.Example, m.GetStartAxis()+":"+m.GetEndAxis())
+		}
+		found = append(found, told)
+	}
 	spooled, err := os.CreateTemp("", "tandem-*.csv")
 	if err != nil {
 		return nil, fmt.Errorf("keep the sheet of %s: %w", f.name, err)
@@ -88,6 +98,19 @@ type sheet struct {
 	name                     string
 	from1904                 bool
 	left, top, right, bottom int // from 1, inclusive; 0: no bound
+}
+
+// merged returns the merged ranges of a workbook that is not too large: to tell
+// them the library reads all of the sheet into memory.
+func (s *sheet) merged(size int64) []excelize.MergeCell {
+	if size > largestLook {
+		return nil
+	}
+	merged, err := s.book.GetMergeCells(s.name, true)
+	if err != nil {
+		return nil // whoever reads the rows meets it
+	}
+	return merged
 }
 
 func (s *sheet) within(r string) error {

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/tandem-ml/tandem/data"
@@ -23,6 +24,8 @@ import (
 type file struct {
 	name string // as messages show it: the way the user wrote it
 	path string // as the system opens it
+
+	member string // the file of a ZIP archive that is read; "" is its only one
 
 	size     int64
 	modified time.Time
@@ -59,6 +62,13 @@ func resolve(source, dir string) ([]file, error) {
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
+	if archive, member, found := memberOf(source); found {
+		files, err := resolve(archive, dir)
+		for i := range files {
+			files[i].name, files[i].member = files[i].name+"#"+member, member
+		}
+		return files, err
+	}
 	if !strings.ContainsAny(source, "*?[") {
 		return nil, missing(source, path(source))
 	}
@@ -87,6 +97,15 @@ func resolve(source, dir string) ([]file, error) {
 	return files, nil
 }
 
+// memberOf takes a source apart that names a file of an archive, loans.zip#may.csv.
+func memberOf(source string) (archive, member string, found bool) {
+	i := strings.Index(strings.ToLower(source), ".zip#")
+	if i < 0 || i+5 == len(source) {
+		return source, "", false
+	}
+	return source[:i+4], source[i+5:], true
+}
+
 var errFolder = errors.New("is a folder")
 
 func stat(name, path string) (file, error) {
@@ -100,6 +119,9 @@ func stat(name, path string) (file, error) {
 		if errors.Is(err, fs.ErrPermission) {
 			return file{}, data.WithHint(fmt.Errorf("open %s: %w", name, err), "allow this user to read it")
 		}
+		if errors.Is(err, syscall.ELOOP) {
+			return file{}, data.WithHint(fmt.Errorf("open %s: %w", name, err), "its links lead round in a loop; name the file itself")
+		}
 		return file{}, fmt.Errorf("open %s: %w", name, err)
 	case info.IsDir():
 		return file{}, data.WithHint(fmt.Errorf("%s %w", name, errFolder), "name a file in it, or all of one kind: %s", filepath.Join(name, "*.csv"))
@@ -112,6 +134,9 @@ func stat(name, path string) (file, error) {
 // missing is the error for a file that is not there, with the nearest name that is.
 func missing(name, path string) error {
 	err := fmt.Errorf("there is no file %s: %w", name, fs.ErrNotExist)
+	if to, linkErr := os.Readlink(path); linkErr == nil {
+		return data.WithHint(fmt.Errorf("%s is a link to %s, which is not there: %w", name, to, fs.ErrNotExist), "mend the link, or name the file itself")
+	}
 	entries, dirErr := os.ReadDir(filepath.Dir(path))
 	if dirErr != nil {
 		return data.WithHint(err, "there is no folder %s either", filepath.Dir(path))
@@ -213,6 +238,8 @@ var foreign = []struct{ magic, what, cure string }{
 	{"BZh", "is compressed with bzip2", "decompress it, or compress it with gzip"},
 	{"\xfd7zXZ", "is compressed with xz", "decompress it, or compress it with gzip"},
 	{"ARROW1", "is an Arrow file", "write it as a stream (pyarrow.ipc.new_stream), or as Parquet"},
+	{"\x89PNG", "is a PNG picture", "name the file that holds the rows"},
+	{"%PDF-", "is a PDF document", "export the table as CSV"},
 	{"SQLite format 3", "is a SQLite database", "export the table as CSV"},
 }
 
@@ -239,10 +266,13 @@ func open(ctx context.Context, f file, opt *Options) (_ *input, err error) {
 		return nil, readError(f.name, err)
 	}
 	name := strings.ToLower(f.name)
+	if f.member != "" && !bytes.HasPrefix(head, []byte(magicZip)) {
+		return nil, data.WithHint(fmt.Errorf("%s is no ZIP archive", f.path), "only archives have files to choose with #")
+	}
 	packed := true
 	switch {
 	case bytes.HasPrefix(head, []byte(magicZip)):
-		inside, inner, workbook, err := openZip(in, f.name, f.size)
+		inside, inner, workbook, err := openZip(in, f)
 		if err != nil {
 			return nil, err
 		}
@@ -302,6 +332,13 @@ func known(name string, head []byte) error {
 		if bytes.HasPrefix(head, []byte(x.magic)) {
 			return data.WithHint(fmt.Errorf("%s %s", name, x.what), "%s", x.cure)
 		}
+	}
+	text := bytes.ToLower(bytes.TrimLeft(bytes.TrimPrefix(head, bom), " \t\r\n"))
+	switch {
+	case bytes.HasPrefix(text, []byte("<!doctype html")), bytes.HasPrefix(text, []byte("<html")) && (bytes.Contains(text, []byte("<body")) || bytes.Contains(text, []byte("<head"))):
+		return data.WithHint(fmt.Errorf("%s is a web page", name), "a page often stands in for a file that needs a login; download the file itself")
+	case bytes.HasPrefix(text, []byte("<?xml")):
+		return data.WithHint(fmt.Errorf("%s is an XML file", name), "export the table as CSV")
 	}
 	return nil
 }

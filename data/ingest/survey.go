@@ -1,7 +1,6 @@
 package ingest
 
 import (
-	"bytes"
 	"slices"
 
 	"github.com/tandem-ml/tandem/data"
@@ -16,11 +15,12 @@ const most = 0.95
 type survey struct {
 	values   int64 // not missing
 	numbers  int64
-	instants int64 // typed as times by the file
-	beyond   int64 // whole numbers beyond 2^53
-	broken   int64 // numbers with a fraction
-	padded   int64 // digits with a leading zero
-	booleans int64
+	instants int64          // typed as times by the file
+	beyond   int64          // whole numbers beyond 2^53
+	broken   int64          // numbers with a fraction
+	padded   int64          // digits with a leading zero
+	booleans int64          // words for true and false
+	spelled  spelling       // of those words
 	times    [layouts]int64 // texts that are a time in that layout
 	bytes    int64
 
@@ -95,12 +95,18 @@ func (s *survey) seeText(b []byte) {
 // seeWords looks at a text that is no plain number.
 func (s *survey) seeWords(b []byte) {
 	if len(b) > longestNumber || !hasDigit(b) {
-		if isBoolean(b) {
+		if value, known := truth(b); known {
 			s.booleans++
+			s.spelled.see(b, value)
 		} else if isWeak(b) {
 			s.weak++
 			s.shown.weak = sample(s.shown.weak, b)
 		}
+		return
+	}
+	if b[0] == '#' && isWeak(b) { // #DIV/0!
+		s.weak++
+		s.shown.weak = sample(s.shown.weak, b)
 		return
 	}
 	for l := ymd; l < layouts; l++ {
@@ -157,11 +163,6 @@ func (s *survey) mark(b []byte) {
 	}
 }
 
-func isBoolean(b []byte) bool {
-	b = trim(b)
-	return len(b) == 4 && bytes.EqualFold(b, []byte("true")) || len(b) == 5 && bytes.EqualFold(b, []byte("false"))
-}
-
 // plan is how a column's cells are to be read; the second pass.
 type plan struct {
 	name    string
@@ -183,6 +184,7 @@ type leaning struct {
 	style  style  // plain: nothing is known
 	layout layout // noLayout: nothing is known
 	fixed  bool   // the style is set, whatever the cells say
+	truths *bool  // data.Dialect.Booleans
 }
 
 // styleOf returns how the numbers are written, how many are numbers then, and
@@ -238,7 +240,7 @@ func (s *survey) decide(name string, lean leaning) plan {
 	switch {
 	case s.values == 0:
 		p.kind = data.Number
-	case s.booleans == s.values:
+	case s.booleans == s.values && lean.booleans(&s.spelled):
 		p.boolean, p.decided = true, true
 	case float64(s.numbers) >= need && s.beyond > 0 && s.broken == 0:
 		p.kind = data.Text

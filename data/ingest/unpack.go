@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/klauspost/compress/zstd"
@@ -79,31 +80,40 @@ func unpack(r *bufio.Reader, head []byte, name string, size int64) (_ *bufio.Rea
 	return bufio.NewReaderSize(inner, sampleSize), rest, close, nil
 }
 
-// openZip opens the one file that an archive holds; folders, hidden files and
-// what a Mac adds do not count. It reports whether the archive is a workbook.
-func openZip(f *os.File, name string, size int64) (in io.ReadCloser, inner string, workbook bool, err error) {
-	z, err := zip.NewReader(f, size)
+// openZip opens the file of an archive that is chosen, or the only one that it
+// holds; folders, hidden files and what a Mac adds do not count. It reports
+// whether the archive is a workbook.
+func openZip(opened *os.File, f file) (in io.ReadCloser, inner string, workbook bool, err error) {
+	name, size := f.name, f.size
+	z, err := zip.NewReader(opened, size)
 	if err != nil {
 		return nil, "", false, data.WithHint(fmt.Errorf("%s is a damaged ZIP archive: %w", name, err), "copy or download it again; unzip -t %s checks it", name)
 	}
 	var files []*zip.File
+	var names []string
 	for _, e := range z.File {
 		base := path.Base(e.Name)
 		switch {
-		case e.Name == "xl/workbook.xml":
+		case e.Name == "xl/workbook.xml" && f.member == "":
 			return nil, "", true, nil
 		case strings.HasSuffix(e.Name, "/"), strings.HasPrefix(base, "."), strings.HasPrefix(e.Name, "__MACOSX/"):
 		default:
-			files = append(files, e)
+			files, names = append(files, e), append(names, e.Name)
+		}
+	}
+	if f.member != "" {
+		files = slices.DeleteFunc(files, func(e *zip.File) bool { return e.Name != f.member })
+		if len(files) != 1 {
+			return nil, "", false, data.WithHint(fmt.Errorf("%s: the archive has %s of that name", name, plural(len(files), "file")),
+				"it holds %s", strings.Join(names[:min(5, len(names))], ", "))
 		}
 	}
 	if len(files) != 1 {
-		var names []string
-		for _, e := range files[:min(5, len(files))] {
-			names = append(names, e.Name)
+		err := fmt.Errorf("%s is a ZIP archive of %s: %s", name, plural(len(files), "file"), strings.Join(names[:min(5, len(names))], ", "))
+		if len(files) == 0 || !strings.HasSuffix(strings.ToLower(name), ".zip") {
+			return nil, "", false, data.WithHint(err, "unpack it, and name the file or a pattern of files")
 		}
-		return nil, "", false, data.WithHint(fmt.Errorf("%s is a ZIP archive of %s: %s", name, plural(len(files), "file"), strings.Join(names, ", ")),
-			"unpack it, and name the file or a pattern of files")
+		return nil, "", false, data.WithHint(err, "name one as %s#%s, or unpack it and name a pattern of files", name, names[0])
 	}
 	r, err := files[0].Open()
 	if err != nil {

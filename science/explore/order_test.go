@@ -11,7 +11,7 @@ import (
 
 // TestAscending holds the sort by bits against one by comparison.
 func TestAscending(t *testing.T) {
-	rng := seed.Stream(3, "ascending")
+	rng := seed.Stream(3, "ascending", 0)
 	for _, n := range []int{0, 1, 2, 100, 5000} {
 		x := make([]float64, n)
 		for i := range x {

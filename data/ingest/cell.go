@@ -78,6 +78,9 @@ var powers = [...]float64{1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10
 // parseNumber reads a decimal number, blanks around it allowed: 12, -0.5, .5,
 // 5., 1e-3, inf, -Infinity. A number too large for a float64 is not one.
 func parseNumber(b []byte) (float64, shape) {
+	if x, s := parseShort(b); s != notNumber {
+		return x, s
+	}
 	b = trim(b)
 	i, negative := 0, false
 	if i < len(b) && (b[i] == '-' || b[i] == '+') {
@@ -148,6 +151,55 @@ func parseNumber(b []byte) (float64, shape) {
 	x, err := strconv.ParseFloat(string(b), 64)
 	if err != nil {
 		return 0, notNumber
+	}
+	return x, s
+}
+
+// parseShort is parseNumber for what most cells hold: at most 19 digits, perhaps
+// with a point, perhaps with a minus before. It says notNumber of all others.
+func parseShort(b []byte) (float64, shape) {
+	i, negative := 0, false
+	if len(b) > 0 && b[0] == '-' {
+		i, negative = 1, true
+	}
+	start := i
+	if len(b)-start > 19 {
+		return 0, notNumber
+	}
+	var mantissa uint64
+	for ; i < len(b); i++ {
+		c := b[i] - '0'
+		if c > 9 {
+			break
+		}
+		mantissa = mantissa*10 + uint64(c)
+	}
+	s := whole
+	x := float64(mantissa)
+	if i == len(b) {
+		if i == start || b[start] == '0' && i-start > 1 || mantissa >= 1<<53 {
+			return 0, notNumber
+		}
+	} else {
+		if b[i] != '.' || len(b)-start == 1 {
+			return 0, notNumber
+		}
+		point := i
+		for i++; i < len(b); i++ {
+			c := b[i] - '0'
+			if c > 9 {
+				return 0, notNumber
+			}
+			mantissa = mantissa*10 + uint64(c)
+		}
+		if mantissa >= 1<<53 {
+			return 0, notNumber
+		}
+		s = fraction
+		x = float64(mantissa) / powers[len(b)-1-point]
+	}
+	if negative && mantissa != 0 { // there is one zero
+		x = -x
 	}
 	return x, s
 }

@@ -33,6 +33,19 @@ var codes = map[string]bool{"USD": true, "EUR": true, "GBP": true, "CHF": true, 
 	"TRY": true, "ILS": true, "ZAR": true, "BRL": true, "MXN": true, "ARS": true, "CLP": true, "COP": true, "KRW": true, "HKD": true, "SGD": true,
 	"TWD": true, "THB": true, "IDR": true, "MYR": true, "PHP": true, "VND": true, "AED": true, "SAR": true, "EGP": true, "NGN": true, "KES": true}
 
+// mayBeUnit holds the first and the last bytes of symbols and codes: most words
+// need not be compared with each of them.
+var mayBeUnit = func() (at [256]bool) {
+	mark := func(s string) { at[s[0]], at[s[len(s)-1]] = true, true }
+	for _, s := range symbols {
+		mark(s)
+	}
+	for code := range codes {
+		mark(code)
+	}
+	return at
+}()
+
 // longestNumber is the longest cell that is looked at: no number is longer.
 const longestNumber = 64
 
@@ -41,6 +54,9 @@ const longestNumber = 64
 func look(b []byte) (w written) {
 	core, w, _, ok := strip(b)
 	if !ok {
+		return written{}
+	}
+	if c := core[0] | ' '; c >= 'a' && c <= 'z' {
 		return written{}
 	}
 	w.points, w.commas = grouped(core, '.'), grouped(core, ',')
@@ -92,6 +108,9 @@ func strip(b []byte) (core []byte, w written, negative, ok bool) {
 	}
 	signed := negative
 	sign := func() bool {
+		if len(b) == 0 || b[0] != '-' && b[0] != '+' && b[0] < 0x80 {
+			return true
+		}
 		for _, minus := range [...]string{"-", "+", "−"} {
 			if rest, found := bytes.CutPrefix(b, []byte(minus)); found {
 				if signed {
@@ -127,6 +146,9 @@ func strip(b []byte) (core []byte, w written, negative, ok bool) {
 }
 
 func unitBefore(b []byte) (string, int) {
+	if len(b) == 0 || !mayBeUnit[b[0]] {
+		return "", 0
+	}
 	for _, s := range symbols {
 		if bytes.HasPrefix(b, []byte(s)) {
 			return s, len(s)
@@ -139,6 +161,9 @@ func unitBefore(b []byte) (string, int) {
 }
 
 func unitAfter(b []byte) (string, int) {
+	if len(b) == 0 || !mayBeUnit[b[len(b)-1]] {
+		return "", 0
+	}
 	for _, s := range symbols {
 		if bytes.HasSuffix(b, []byte(s)) {
 			return s, len(s)
@@ -208,6 +233,9 @@ func trimWide(b []byte) []byte {
 	for {
 		b = trim(b)
 		n := len(b)
+		if n == 0 || b[0] < 0x80 && b[n-1] < 0x80 {
+			return b
+		}
 		for _, blank := range [...]string{"\u00a0", "\u202f", "\u2009"} {
 			b = bytes.TrimSuffix(bytes.TrimPrefix(b, []byte(blank)), []byte(blank))
 		}

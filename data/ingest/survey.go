@@ -109,7 +109,11 @@ func (s *survey) seeWords(b []byte) {
 		s.shown.weak = sample(s.shown.weak, b)
 		return
 	}
-	for l := ymd; l < layouts; l++ {
+	first := ymd
+	if c := b[0] | ' '; c >= 'a' && c <= 'z' {
+		first = named // the others begin with a digit
+	}
+	for l := first; l < layouts; l++ {
 		if _, ok := parseTime(b, l); ok {
 			s.times[l]++
 		}

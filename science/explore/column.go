@@ -147,10 +147,11 @@ func describeNumber(values []float64, p *data.ColumnProfile) *Number {
 		n.SD = Num(p.SD())
 		n.Skew = skew(values, p.Mean, p.SD())
 	}
+	at := p.Sketch.Quantiles()
 	for _, q := range quantiles {
 		v := nan
-		if p.Sketch != nil && p.Finite() > 0 {
-			v = Num(p.Sketch.Quantile(q))
+		if p.Finite() > 0 {
+			v = Num(at(q))
 		}
 		n.Quantiles = append(n.Quantiles, Quantile{q, v})
 	}
@@ -187,7 +188,8 @@ func histogram(n int, at func(i int) (float64, bool), p *data.ColumnProfile, y *
 		k = int(hi-lo) + 1
 		lo, hi = lo-0.5, hi+0.5
 	default:
-		if a, b := p.Sketch.Quantile(0.005), p.Sketch.Quantile(0.995); a < b && (hi/2-lo/2) > 4*(b/2-a/2) {
+		at := p.Sketch.Quantiles()
+		if a, b := at(0.005), at(0.995); a < b && (hi/2-lo/2) > 4*(b/2-a/2) {
 			lo, hi, h.Clipped = a, b, true
 		}
 	}

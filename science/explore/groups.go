@@ -52,7 +52,6 @@ func groups(t *data.Table, p *Page, c *data.Contract) Groups {
 	// Rows of few columns are near to each other by chance.
 	if used >= 5 && len(t.Columns) <= 1000 {
 		near := rowHashes(t, skip, true)
-		slices.Sort(near)
 		g.NearDuplicates = max(repeats(near)-g.DuplicateRows, 0)
 	}
 	if target != "" && used >= 3 && g.DuplicateRows >= 0 {
@@ -60,7 +59,6 @@ func groups(t *data.Table, p *Page, c *data.Contract) Groups {
 		if split != nil {
 			g.Overlap = overlap(exact, split)
 		}
-		slices.Sort(exact)
 		g.Conflicts = max(repeats(exact)-g.DuplicateRows, 0)
 	} else if split != nil {
 		g.Overlap = overlap(rowHashes(t, skip, false), split)
@@ -111,7 +109,9 @@ func overlap(hash []uint64, split *data.Column) int {
 	return n
 }
 
-func repeats(sorted []uint64) int {
+// repeats counts those equal to an earlier one, using up the hashes.
+func repeats(hash []uint64) int {
+	sorted, _ := radix(hash, nil)
 	n := 0
 	for i := 1; i < len(sorted); i++ {
 		if sorted[i] == sorted[i-1] {

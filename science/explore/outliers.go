@@ -29,7 +29,8 @@ func outliers(values []float64, p *data.ColumnProfile) *Outliers {
 	if p.Finite() < 20 || p.Distinct < 3 || p.Sketch == nil {
 		return nil
 	}
-	q1, median, q3 := p.Sketch.Quantile(0.25), p.Sketch.Quantile(0.5), p.Sketch.Quantile(0.75)
+	at := p.Sketch.Quantiles()
+	q1, median, q3 := at(0.25), at(0.5), at(0.75)
 	reach := 1.5 * (q3 - q1)
 	o := &Outliers{Low: Num(q1 - reach), High: Num(q3 + reach), Robust: Num(math.NaN())}
 	var away []float64 // distances from the median, of evenly spaced rows

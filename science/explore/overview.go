@@ -2,7 +2,6 @@ package explore
 
 import (
 	"math"
-	"slices"
 
 	"github.com/tandem-ml/tandem/data"
 )
@@ -36,14 +35,7 @@ func duplicates(t *data.Table, c *data.Contract) int {
 	if !used {
 		return 0
 	}
-	slices.Sort(hash)
-	n := 0
-	for i := 1; i < len(hash); i++ {
-		if hash[i] == hash[i-1] {
-			n++
-		}
-	}
-	return n
+	return repeats(hash)
 }
 
 func addHashes(hash []uint64, col *data.Column) {

@@ -64,42 +64,27 @@ func grouped(col *data.Column, rows []int) (group []int, missing int, ordered bo
 	missing = -1
 	switch col.Kind {
 	case data.Number, data.Time:
-		value := func(i int) float64 {
-			if col.Kind == data.Number {
-				return col.Numbers[i]
-			}
-			if col.Times[i] == data.MissingTime {
-				return math.NaN()
-			}
-			return float64(col.Times[i])
-		}
-		type place struct {
-			v float64
-			k int
-		}
-		order := make([]place, 0, len(rows))
+		x := make([]float64, len(rows))
 		for k, i := range rows {
-			if v := value(i); math.IsNaN(v) {
-				missing = 0 // its group comes before all others
-			} else {
-				order = append(order, place{v, k})
+			switch {
+			case col.Kind == data.Number:
+				x[k] = col.Numbers[i]
+			case col.Times[i] == data.MissingTime:
+				x[k] = math.NaN()
+			default:
+				x[k] = float64(col.Times[i])
 			}
 		}
-		slices.SortFunc(order, func(a, b place) int {
-			switch {
-			case a.v < b.v:
-				return -1
-			case a.v > b.v:
-				return 1
-			}
-			return 0
-		})
+		keys, at := ascending(x)
+		if len(at) < len(x) {
+			missing = 0 // its group comes before all others
+		}
 		g := missing // so that the first value's group is the next
-		for j, o := range order {
-			if j == 0 || o.v != order[j-1].v {
+		for j, k := range at {
+			if j == 0 || keys[j] != keys[j-1] {
 				g++
 			}
-			group[o.k] = g
+			group[k] = g
 		}
 		return group, missing, true
 	case data.Category:
@@ -281,28 +266,14 @@ func (r *Relation) correlate(group []int, missing int, l *labels) {
 // midRanks returns the ranks of x from 1, equal values sharing their mean rank.
 // NaN stays NaN and is not counted.
 func midRanks(x []float64) []float64 {
-	var order []int
-	for k, v := range x {
-		if !math.IsNaN(v) {
-			order = append(order, k)
-		}
-	}
-	slices.SortFunc(order, func(a, b int) int {
-		switch {
-		case x[a] < x[b]:
-			return -1
-		case x[a] > x[b]:
-			return 1
-		}
-		return a - b
-	})
+	keys, order := ascending(x)
 	out := make([]float64, len(x))
 	for k := range out {
 		out[k] = math.NaN()
 	}
 	for a := 0; a < len(order); {
 		b := a
-		for b < len(order) && x[order[b]] == x[order[a]] {
+		for b < len(order) && keys[b] == keys[a] {
 			b++
 		}
 		for k := a; k < b; k++ {

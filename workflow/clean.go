@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tandem-ml/tandem/bundle"
 	"github.com/tandem-ml/tandem/data"
 	"github.com/tandem-ml/tandem/data/clean"
 	"github.com/tandem-ml/tandem/data/ingest"
@@ -75,6 +76,9 @@ func Prepare(ctx context.Context, source string, accept bool, opt Options) (*Pre
 		proposed := clean.Propose(res.Table)
 		var all []clean.Step
 		for _, one := range proposed {
+			if one.Step.Op == "merge" && personal(res.Table.Column(one.Step.Column)) {
+				continue // its text would spell out personal values
+			}
 			all = append(all, one.Step)
 			if one.Safe || accept {
 				steps = append(steps, one.Step)
@@ -133,12 +137,8 @@ func maskExamples(d *clean.Done, t *data.Table) {
 	if c == nil {
 		return
 	}
-	var values []string
-	for i := 0; i < c.Len(); i += max(1, c.Len()/400) {
-		values = append(values, c.Format(i))
-	}
 	mask := privacy.Redact
-	if f := privacy.Scan(c.Name, values); f != nil && !f.Within {
+	if f := privacy.Scan(c.Name, sampled(c)); f != nil && !f.Within {
 		mask = privacy.Mask
 	}
 	d.Example = slices.Clone(d.Example)
@@ -282,4 +282,79 @@ func subjectOf(s clean.Step) string {
 		return "rows"
 	}
 	return s.Column
+}
+
+// ContractOf returns the contract of a table, of a project's data (as its
+// tandem.yaml has it learned and changed), or of a bundle, and its text as a
+// file to edit.
+func ContractOf(ctx context.Context, source string, opt Options) (*data.Contract, []byte, error) {
+	var c data.Contract
+	info, err := os.Stat(source)
+	switch {
+	case err == nil && info.IsDir():
+		p, err := project.Load(source)
+		if err != nil {
+			return nil, nil, err
+		}
+		in, err := read(ctx, p, opt)
+		if err != nil {
+			return nil, nil, err
+		}
+		c = in.Contract
+	case strings.HasSuffix(source, ".tandem"):
+		b, err := bundle.Open(source)
+		if err != nil {
+			return nil, nil, err
+		}
+		c = b.Contract
+	default:
+		res, err := ingest.Read(ctx, source, ingest.Options{})
+		if err != nil {
+			return nil, nil, err
+		}
+		tellRejects(opt.Talk, res.Rejects)
+		profile := data.NewProfile(res.Table)
+		if c, err = data.Learn(res.Table, &profile, data.Roles{}); err != nil {
+			return nil, nil, err
+		}
+	}
+	return &c, project.WriteContract(&c), nil
+}
+
+// WriteText writes a file that appears whole or not at all.
+func WriteText(path string, text []byte) error { return writeBytes(path, text) }
+
+// proposedComment writes the steps that a table suggests as comments of a
+// project file. Columns of personal values are left out: their spellings have no
+// place in a file that is passed around.
+func proposedComment(t *data.Table) string {
+	var steps []clean.Step
+	for _, one := range clean.Propose(t) {
+		if one.Step.Op == "merge" && personal(t.Column(one.Step.Column)) {
+			continue
+		}
+		steps = append(steps, one.Step)
+	}
+	if len(steps) == 0 {
+		return ""
+	}
+	text := "\n# Steps that the data suggest; tandem prepare --dry-run shows what each would do.\n"
+	for line := range strings.Lines(clean.YAML(steps)) {
+		text += "# " + line
+	}
+	return text
+}
+
+func personal(c *data.Column) bool {
+	f := privacy.Scan(c.Name, sampled(c))
+	return f != nil
+}
+
+// sampled returns evenly spaced values of a column.
+func sampled(c *data.Column) []string {
+	var values []string
+	for i := 0; i < c.Len(); i += max(1, c.Len()/400) {
+		values = append(values, c.Format(i))
+	}
+	return values
 }

@@ -114,6 +114,15 @@ func (in *Ingested) learn(t *data.Table, p *project.Project) error {
 	if err := clean.Fields(&in.Contract, steps); err != nil {
 		return err
 	}
+	file, err := p.ContractFile()
+	if err != nil {
+		return err
+	}
+	if file != nil {
+		if err := file.Apply(&in.Contract); err != nil {
+			return err
+		}
+	}
 	return p.Apply(&in.Contract)
 }
 

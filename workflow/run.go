@@ -181,6 +181,11 @@ func (s *session) ingestParams() []any {
 	if len(p.Clean) > 0 {
 		out = append(out, p.Clean)
 	}
+	if p.Data.Contract != "" {
+		if file, err := p.ContractFile(); err == nil { // if not, reading the data tells
+			out = append(out, file)
+		}
+	}
 	return out
 }
 

@@ -290,6 +290,7 @@ func Init(ctx context.Context, source, path string, opt Options) ([]string, erro
 		relative = rel
 	}
 	text, notes := project.Init(res.Table, &profile, relative)
+	text = append(text, proposedComment(res.Table)...)
 	return notes, writeBytes(path, text)
 }
 

@@ -24,7 +24,7 @@ type ContractFile struct {
 // as it is learned.
 type ContractColumn struct {
 	Name       string
-	Kind       data.Kind // 0: not said
+	Kind       data.Kind `json:",omitzero"` // 0: not said
 	Role       string
 	Required   *bool
 	Min, Max   *float64

@@ -124,7 +124,7 @@ func typed(name string, values []string, counts []int, n int) *Proposal {
 		return &Proposal{Step: Step{Column: name, Repair: r}, Safe: true,
 			Why: fmt.Sprintf("%d of %d values are %s; the others become missing", read, n, what)}
 	}
-	if r := (data.Repair{Op: "boolean"}); len(values) > 2 {
+	if r := (data.Repair{Op: "boolean"}); saidTwice(values) {
 		if read, of := share(r); of >= leastUnits && len(values) <= 12 {
 			return offer(r, "yes or no in words", read)
 		}
@@ -163,6 +163,18 @@ func typed(name string, values []string, counts []int, n int) *Proposal {
 		return nil // no cell says which of day and month comes first
 	}
 	return best
+}
+
+// saidTwice reports whether values say yes, or no, in more than one word: only
+// then is there something to be made one.
+func saidTwice(values []string) bool {
+	said := map[string]int{}
+	for _, v := range values {
+		if b, ok := truth(v); ok {
+			said[b]++
+		}
+	}
+	return said["true"] > 1 || said["false"] > 1
 }
 
 // leadingZeros reports whether some value of digits alone begins with a zero.

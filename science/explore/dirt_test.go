@@ -124,7 +124,7 @@ func TestStepsAreYAML(t *testing.T) {
 // The steps of cleaning that alerts name are read as well, one by one.
 func TestCleaningStepsAreYAML(t *testing.T) {
 	t.Parallel()
-	const n = 400
+	const n = 1200
 	home := fill(n, func(i int) string { return []string{"Rent", "Rent", "rent: ", `"own"`, "yes", "Yes"}[i%6] })
 	pay := fill(n, func(i int) float64 {
 		if i == 7 {

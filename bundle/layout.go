@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/tandem-ml/tandem/data"
+	"github.com/tandem-ml/tandem/data/clean"
 )
 
 // Rows is a block of encoded rows, row-major: column j of row i is
@@ -27,6 +28,7 @@ func (r Rows) Row(i int) []float64 { return r.Data[i*r.Cols : (i+1)*r.Cols : (i+
 //	missing   NaN
 //
 // Target, protected, id, time, group and excluded fields have no place in it.
+// Where a field has repairs (data.Field.Clean), values go through them first.
 // A layout is immutable and safe for concurrent use.
 type Layout struct {
 	fields []data.Field   // the inputs
@@ -35,11 +37,14 @@ type Layout struct {
 	input  []int          // per known field: its input, or -1
 	names  map[string]int // name -> known field
 
+	repairs []*clean.Repairer // per known field; nil where its values are taken as they come
+
 	quoted   []string // per known field: its name as JSON writes it, or ""
 	required []int    // the inputs that must not be missing
 }
 
-// NewLayout compiles a contract. It returns the error of [data.Contract.Check].
+// NewLayout compiles a contract. It returns the error of [data.Contract.Check],
+// or that of repairs that contradict themselves.
 func NewLayout(c *data.Contract) (*Layout, error) {
 	if err := c.Check(); err != nil {
 		return nil, err
@@ -53,6 +58,11 @@ func NewLayout(c *data.Contract) (*Layout, error) {
 		l.names[f.Name] = i
 		l.quoted = append(l.quoted, quoted(f.Name))
 		l.input[i] = -1
+		repair, err := clean.Compile(f.Clean, f.Kind)
+		if err != nil {
+			return nil, fmt.Errorf("contract: field %q: %w", f.Name, err)
+		}
+		l.repairs = append(l.repairs, repair)
 		if f.Role != data.Feature {
 			continue
 		}

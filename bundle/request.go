@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/tandem-ml/tandem/data"
+	"github.com/tandem-ml/tandem/data/clean"
 )
 
 // FieldError says that one field of a request breaks the contract. It never
@@ -269,6 +270,9 @@ func (d *decoder) take(k int, v value) string {
 	if v.kind == isNull {
 		return ""
 	}
+	if r := d.layout.repairs[k]; r != nil && f.Role != data.ID && f.Role != data.Group {
+		return d.keepRepaired(r, f, v)
+	}
 	kept, rule := keep(f, v)
 	if rule == "" {
 		d.extras.Values = append(d.extras.Values, Extra{Name: f.Name, Role: f.Role, Value: kept})
@@ -280,6 +284,9 @@ func (d *decoder) take(k int, v value) string {
 func (d *decoder) encode(f *data.Field, col int, v value) (x float64, rule string) {
 	if v.kind == isNull {
 		return math.NaN(), ""
+	}
+	if r := d.layout.repairs[d.layout.names[f.Name]]; r != nil {
+		return d.repaired(r, f, col, v)
 	}
 	switch f.Kind {
 	case data.Number:
@@ -319,9 +326,53 @@ func (d *decoder) encode(f *data.Field, col int, v value) (x float64, rule strin
 		return 0, "must be a string"
 	}
 	if x == dict.unseen {
+		if f.Closed {
+			return 0, notListed
+		}
 		d.extras.Unseen = append(d.extras.Unseen, UnseenValue{Col: col, Value: string(v.text)})
 	}
 	return x, ""
+}
+
+// repaired encodes a value that goes through repairs first. It may come as text
+// whatever the field's kind: repairs are what reads it.
+func (d *decoder) repaired(r *clean.Repairer, f *data.Field, col int, v value) (float64, string) {
+	cell, rule := repair(r, v)
+	if rule != "" || cell.Missing {
+		return math.NaN(), rule
+	}
+	switch f.Kind {
+	case data.Number:
+		return cell.X, numberRule(f, cell.X)
+	case data.Time:
+		return cell.X, ""
+	}
+	x := d.layout.dicts[col].code(cell.Text)
+	if x == d.layout.dicts[col].unseen {
+		if f.Closed {
+			return 0, notListed
+		}
+		d.extras.Unseen = append(d.extras.Unseen, UnseenValue{Col: col, Value: cell.Text})
+	}
+	return x, ""
+}
+
+// notListed is the rule of a closed list of categories.
+const notListed = "is not one of the values that the contract lists"
+
+// repair puts a JSON value through repairs.
+func repair(r *clean.Repairer, v value) (clean.Cell, string) {
+	switch v.kind {
+	case isString, isTrue, isFalse:
+		return r.Text(string(v.text))
+	case isNumber:
+		x, rule := v.number()
+		if rule != "" {
+			return clean.Cell{Missing: true}, rule
+		}
+		return r.Number(x)
+	}
+	return clean.Cell{Missing: true}, "must be a string or a number"
 }
 
 // keep returns the value of a field that is logged only, or the rule it
@@ -349,6 +400,23 @@ func keep(f *data.Field, v value) (any, string) {
 		}
 		return string(v.text), ""
 	}
+}
+
+// keepRepaired keeps the repaired value of a field that is logged only.
+func (d *decoder) keepRepaired(r *clean.Repairer, f *data.Field, v value) string {
+	cell, rule := repair(r, v)
+	if rule != "" || cell.Missing {
+		return rule
+	}
+	var kept any = cell.Text
+	switch f.Kind {
+	case data.Number:
+		kept = cell.X
+	case data.Time:
+		kept = data.FormatTime(int64(cell.X))
+	}
+	d.extras.Values = append(d.extras.Values, Extra{Name: f.Name, Role: f.Role, Value: kept})
+	return ""
 }
 
 // sortExtras brings the extras into contract order; there are few.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/tandem-ml/tandem/data"
+	"github.com/tandem-ml/tandem/data/clean"
 )
 
 // EncodeTable encodes the rows of a table. Columns are found by name; columns
@@ -62,6 +63,9 @@ func (l *Layout) encodeBlock(rows Rows, t *data.Table, columns []func(i int) (fl
 			x, problem := value(i)
 			if problem == "" && f.Kind == data.Number {
 				problem = numberRule(f, x)
+			}
+			if problem == "" && f.Closed && f.Kind == data.Category && x == l.dicts[j].unseen {
+				problem = notListed
 			}
 			if problem == "" && x != x && f.Required {
 				problem = "is missing, and the model requires it"
@@ -142,6 +146,9 @@ func (l *Layout) reader(j int, c *data.Column) func(i int) (float64, string) {
 	if c == nil {
 		return missing
 	}
+	if r := l.repairs[l.names[l.fields[j].Name]]; r != nil && readable(l.fields[j].Kind, c.Kind) {
+		return l.repairing(j, r, c)
+	}
 	text, problem := l.textReader(j)
 	if !readable(l.fields[j].Kind, c.Kind) { // all missing: checkColumns saw to it
 		return missing
@@ -192,6 +199,48 @@ func (l *Layout) reader(j int, c *data.Column) func(i int) (float64, string) {
 			}
 			return x, ""
 		}
+	}
+}
+
+// repairing is reader for a field whose values go through repairs.
+func (l *Layout) repairing(j int, r *clean.Repairer, c *data.Column) func(i int) (float64, string) {
+	encode := func(cell clean.Cell, rule string) (float64, string) {
+		switch {
+		case rule != "" || cell.Missing:
+			return math.NaN(), rule
+		case l.fields[j].Kind == data.Category:
+			return l.dicts[j].code(cell.Text), ""
+		}
+		return cell.X, ""
+	}
+	missing := func() (float64, string) { return math.NaN(), "" }
+	switch c.Kind {
+	case data.Number:
+		return func(i int) (float64, string) { return encode(r.Number(c.Numbers[i])) }
+	case data.Time:
+		return func(i int) (float64, string) {
+			if us := c.Times[i]; us != data.MissingTime {
+				return float64(us), ""
+			}
+			return missing()
+		}
+	case data.Category: // repair each distinct value once
+		codes, rules := make([]float64, len(c.Dict)), make([]string, len(c.Dict))
+		for k, s := range c.Dict {
+			codes[k], rules[k] = encode(r.Text(s))
+		}
+		return func(i int) (float64, string) {
+			if k := c.Codes[i]; k >= 0 {
+				return codes[k], rules[k]
+			}
+			return missing()
+		}
+	}
+	return func(i int) (float64, string) {
+		if c.Texts[i] == "" {
+			return missing()
+		}
+		return encode(r.Text(c.Texts[i]))
 	}
 }
 

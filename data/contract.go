@@ -46,6 +46,20 @@ type Field struct {
 	// unseen category is accepted and scored as "none of these".
 	Categories []string `json:"categories,omitempty"`
 
+	// Closed is true if only Categories are accepted: a row with another value
+	// is refused.
+	Closed bool `json:"closed,omitempty"`
+
+	// Clean are the repairs that a raw value goes through, in order, before it is
+	// anything of what stands above: the columns of files and the fields of
+	// requests are raw, Kind and the rest are of the repaired value.
+	Clean []Repair `json:"clean,omitempty"`
+
+	// Flag asks for a feature beside the value that is 1 where it is an outlier:
+	// "iqr" (beyond the quartiles by 1.5 times their distance) or "mad" (over 3.5
+	// robust standard deviations from the median), as fitted in training.
+	Flag string `json:"flag,omitempty"`
+
 	// MissingRate is the share of rows in training without a value, in [0, 1].
 	MissingRate float64 `json:"missing_rate"`
 
@@ -113,6 +127,9 @@ func (c *Contract) Check() error {
 		case Feature, Target, Protected, ID, TimeRole, Group, Excluded:
 		default:
 			return fmt.Errorf("contract: field %q has unknown role %q", f.Name, f.Role)
+		}
+		if f.Flag != "" && (f.Flag != "iqr" && f.Flag != "mad" || f.Kind != Number) {
+			return fmt.Errorf("contract: field %q of kind %s cannot be flagged by %q", f.Name, f.Kind, f.Flag)
 		}
 		if f.Role == Feature && f.Kind == Text {
 			return fmt.Errorf("contract: field %q is text and cannot be scored", f.Name)

@@ -115,6 +115,13 @@ func vocabulary() []key {
 	answer("range", "cells, as in `B3:F200`", "Which part of the sheet is read.",
 		func(r *reader, n ast.Node, d *data.Dialect) { r.text(n, &d.Range) })
 
+	add("data.contract", "a file", "",
+		"A contract as `tandem contract` writes it, relative to the folder of the file: names, kinds, bounds, categories, missing rates and what is required. Training refuses data that break it, and the model carries it to production. `contract` below changes it further.",
+		func(r *reader, n ast.Node, p *Project) { r.text(n, &p.Data.Contract) })
+
+	add("clean", "a list of steps, each with one of `trim`, `merge`, `number`, `units`, `time`, `boolean`, `bounds`, `flag` and `duplicates`", "",
+		"Repairs of the table, in order, as in `{merge: City, into: {NYC: [New York, nyc]}}`; the raw file is not changed. [preparing.md](preparing.md) says what each does, and `tandem prepare` shows what it would. Steps of one column are taken in production as well, by the same code.",
+		func(r *reader, n ast.Node, p *Project) { r.clean(n, &p.Clean) })
 	add("hypotheses", "a list of questions, each with one of `compare`, `associate`, `correlate`, `trend`, `spread`, `normal`, `proportion`, `paired`, `ab` and `survival`", "",
 		"Questions to test before modelling, as in `{question: Do defaulters earn less?, compare: Income, between: Status}`; `question` is for people and may be left out. [hypotheses.md](hypotheses.md) says what each asks and how its test is chosen. P values are corrected for the length of the list by Holm's method.",
 		func(r *reader, n ast.Node, p *Project) { r.hypotheses(n, &p.Hypotheses) })

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/tandem-ml/tandem/data"
+	"github.com/tandem-ml/tandem/data/clean"
 )
 
 // FileName is the name of the project file in its folder.
@@ -27,6 +28,7 @@ type Project struct {
 	Dir        string       `json:"-"` // the folder; relative sources are resolved against it
 	Name       string       `json:"name"`
 	Data       Data         `json:"data"`
+	Clean      []clean.Step `json:"clean,omitempty"` // in the file's order
 	Hypotheses []Hypothesis `json:"hypotheses,omitempty"`
 	Model      Model        `json:"model"`
 	Seed       uint64       `json:"seed"`
@@ -57,6 +59,8 @@ type Data struct {
 	Read  data.Dialect      `json:"read,omitzero"`   // what reading the source need not guess
 	SQL   string            `json:"sql,omitempty"`   // the query whose rows are the data
 	Files map[string]string `json:"files,omitempty"` // table of the query -> file or pattern
+
+	Contract string `json:"contract,omitempty"` // a file of the form that [ParseContract] reads
 }
 
 // Hypothesis is one question to be tested before modelling: one of Compare,

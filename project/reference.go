@@ -112,6 +112,11 @@ data:
     booleans: true
     sheet: loans
     range: A1:N5000
+clean:
+  - {merge: Job, into: {fixed: [Fixed, "fixed "]}}
+  - {bounds: Income, min: 0, otherwise: missing}
+  - {flag: Income, outliers: iqr}
+  - {duplicates: drop, by: [application_id]}
 hypotheses:
   - {question: Do defaulters earn less?, compare: Income, between: Status}
   - {question: Is a record linked to default?, associate: [Records, Status]}

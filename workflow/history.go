@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/tandem-ml/tandem/data"
+	"github.com/tandem-ml/tandem/data/clean"
 	"github.com/tandem-ml/tandem/engineering/decisions"
 )
 
@@ -33,6 +34,15 @@ func tableOf(entries []decisions.Entry, like *data.Table, contract *data.Contrac
 	}
 	columns := make([]*data.Column, len(like.Columns))
 	for i, c := range like.Columns {
+		if f := contract.Field(c.Name); f != nil && len(f.Clean) > 0 { // the log has what requests brought
+			repair, err := clean.Compile(f.Clean, f.Kind)
+			if err != nil {
+				return nil, fmt.Errorf("column %q: %w", c.Name, err)
+			}
+			for row, s := range texts[i] {
+				texts[i][row] = repair.Format(s)
+			}
+		}
 		fallback := func(int) int64 { return data.MissingTime }
 		if f := contract.Field(c.Name); f != nil && f.Role == data.TimeRole {
 			fallback = func(row int) int64 { return entries[row].Time.UnixMicro() }

@@ -3,10 +3,13 @@ package workflow
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 
 	"github.com/tandem-ml/tandem/bundle"
 	"github.com/tandem-ml/tandem/data"
+	"github.com/tandem-ml/tandem/data/clean"
 	"github.com/tandem-ml/tandem/data/ingest"
 	"github.com/tandem-ml/tandem/project"
 )
@@ -21,7 +24,9 @@ type Ingested struct {
 	Target   Target
 	Rejects  []ingest.Reject
 	Findings []data.Finding
-	NoTarget int // rows left out because their target is missing
+	Cleaned  []clean.Done // what the steps of the project's clean section did
+	steps    []clean.Step // those of the project that production needs
+	NoTarget int          // rows left out because their target is missing
 }
 
 // read reads the project's source, and learns its contract and profile.
@@ -34,7 +39,42 @@ func read(ctx context.Context, p *project.Project, opt Options) (*Ingested, erro
 		return nil, err
 	}
 	in := &Ingested{Snapshot: res.Snapshot, Rejects: res.Rejects, Findings: res.Findings}
-	return in, in.learn(res.Table, p)
+	t, err := in.clean(res.Table, p)
+	if err != nil {
+		return nil, err
+	}
+	return in, in.learn(t, p)
+}
+
+// clean takes the steps of the project. Rows that a rule refuses are rejects.
+func (in *Ingested) clean(t *data.Table, p *project.Project) (*data.Table, error) {
+	if len(p.Clean) == 0 {
+		return t, nil
+	}
+	if err := p.CheckColumns(t.Names()); err != nil {
+		return nil, err
+	}
+	done, err := clean.Table(t, p.Clean)
+	if err != nil {
+		return nil, err
+	}
+	if done.Table.Rows() == 0 {
+		return nil, data.WithHint(fmt.Errorf("the clean section leaves no row of %d", t.Rows()), "look at its steps with: tandem prepare --dry-run")
+	}
+	in.Cleaned = done.Done
+	in.steps = clean.Needed(t, p.Clean)
+	in.Rejects = append(in.Rejects, refusedRows(in.Snapshot.Source, done.Bad)...)
+	return done.Table, nil
+}
+
+// refusedRows lists rows that a rule refused, in order.
+func refusedRows(source string, bad map[int]*data.CellError) []ingest.Reject {
+	var out []ingest.Reject
+	for _, row := range slices.Sorted(maps.Keys(bad)) {
+		e := bad[row]
+		out = append(out, ingest.Reject{File: source, Row: e.Row, Column: e.Column, Value: e.Value, Reason: e.Err})
+	}
+	return out
 }
 
 // reading is how the project's source is read.
@@ -66,6 +106,22 @@ func (in *Ingested) learn(t *data.Table, p *project.Project) error {
 	}
 	if in.Contract, err = data.Learn(in.Table, in.Profile, p.Roles()); err != nil {
 		return err
+	}
+	steps := p.Clean
+	if in.steps != nil {
+		steps = in.steps
+	}
+	if err := clean.Fields(&in.Contract, steps); err != nil {
+		return err
+	}
+	file, err := p.ContractFile()
+	if err != nil {
+		return err
+	}
+	if file != nil {
+		if err := file.Apply(&in.Contract); err != nil {
+			return err
+		}
 	}
 	return p.Apply(&in.Contract)
 }
@@ -100,6 +156,13 @@ func tellRejects(talk *Talk, rejects []ingest.Reject) {
 	}
 	if n := len(rejects) - shown; n > 0 {
 		talk.Line("            ... and %d more rows that cannot be read", n)
+	}
+}
+
+// tellCleaned says what each step of cleaning did.
+func tellCleaned(talk *Talk, done []clean.Done) {
+	for _, d := range done {
+		talk.Line("            clean: %s", d.Sentence())
 	}
 }
 
@@ -144,6 +207,7 @@ func checkMetric(task bundle.Task, metric string) error {
 func (in *Ingested) talkAbout(talk *Talk) {
 	talk.Line("  ingest    %d rows, %d columns from %s", in.Snapshot.Rows, in.Snapshot.Columns, in.Snapshot.Source)
 	countFindings(talk, in.Findings)
+	tellCleaned(talk, in.Cleaned)
 	tellRejects(talk, in.Rejects)
 	if in.NoTarget > 0 {
 		talk.Line("            %d rows have no value in %q, the target, and are left out", in.NoTarget, in.Target.Column)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/tandem-ml/tandem/bundle"
 	"github.com/tandem-ml/tandem/data"
+	"github.com/tandem-ml/tandem/data/clean"
 	"github.com/tandem-ml/tandem/data/ingest"
 )
 
@@ -56,7 +57,8 @@ func readFor(ctx context.Context, b *bundle.Bundle, source string, opt Options) 
 	return &scored{res.Table, rows, bad}, nil
 }
 
-// without returns the contract less the fields of the given roles.
+// without returns the contract less the fields of the given roles, by which a
+// file's raw cells are read.
 func without(c data.Contract, roles ...data.Role) data.Contract {
 	var out data.Contract
 	for _, f := range c.Fields {
@@ -64,7 +66,7 @@ func without(c data.Contract, roles ...data.Role) data.Contract {
 			out.Fields = append(out.Fields, f)
 		}
 	}
-	return out
+	return clean.Raw(out)
 }
 
 // Batch says what a batch of rows is read from and how their scores are

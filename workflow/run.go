@@ -127,7 +127,7 @@ func (s *session) stages() []stage {
 	said := words{p.Name, p.Decision.Reasons, p.Decision.ReasonTexts}
 	return []stage{
 		{name: "ingest", version: ingestVersion, inputs: s.source, make: s.ingest,
-			params: strictly(s.opt, p.Data, p.Contract, p.Model.Task, p.Model.Metric)},
+			params: strictly(s.opt, s.ingestParams()...)},
 		{name: "explore", version: exploreVersion, after: []string{"ingest"}, make: s.explore, params: p.Name},
 		{name: "test", version: hypothesisVersion, after: []string{"ingest"}, make: s.test, params: p.Hypotheses},
 		{name: "train", version: trainVersion, after: []string{"ingest"}, make: s.train,
@@ -172,6 +172,21 @@ func strictly(opt Options, params ...any) []any {
 		params = append(params, "strict")
 	}
 	return params
+}
+
+// ingestParams are what the table and its contract depend on beside the source.
+func (s *session) ingestParams() []any {
+	p := s.project
+	out := []any{p.Data, p.Contract, p.Model.Task, p.Model.Metric}
+	if len(p.Clean) > 0 {
+		out = append(out, p.Clean)
+	}
+	if p.Data.Contract != "" {
+		if file, err := p.ContractFile(); err == nil { // if not, reading the data tells
+			out = append(out, file)
+		}
+	}
+	return out
 }
 
 func (s *session) source(ctx context.Context) (map[string]string, error) {

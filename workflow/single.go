@@ -9,12 +9,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/tandem-ml/tandem/bundle"
 	"github.com/tandem-ml/tandem/data"
+	"github.com/tandem-ml/tandem/data/clean"
 	"github.com/tandem-ml/tandem/data/ingest"
 	"github.com/tandem-ml/tandem/project"
 	"github.com/tandem-ml/tandem/science/explore"
@@ -114,7 +116,11 @@ func labelled(ctx context.Context, source string, c *data.Contract, target Targe
 		return prepared{}, fmt.Errorf("%s has no column %q, the target", source, target.Column)
 	}
 	tellRejects(opt.Talk, res.Rejects)
-	t, unknown := withTarget(res.Table, target.Column)
+	table, err := repairedColumn(res.Table, c.Field(target.Column))
+	if err != nil {
+		return prepared{}, err
+	}
+	t, unknown := withTarget(table, target.Column)
 	if unknown > 0 {
 		opt.Talk.Line("            %d rows of %s have no value in %q and are left out", unknown, source, target.Column)
 	}
@@ -144,6 +150,24 @@ func labelled(ctx context.Context, source string, c *data.Contract, target Targe
 		return prepared{}, fmt.Errorf("no row of %s keeps the contract", source)
 	}
 	return take(prepared{rows, y}, keep), nil
+}
+
+// repairedColumn returns the table with the field's column repaired: outcomes are
+// spelled as the others are.
+func repairedColumn(t *data.Table, f *data.Field) (*data.Table, error) {
+	if f == nil || len(f.Clean) == 0 {
+		return t, nil
+	}
+	columns := slices.Clone(t.Columns)
+	for i, c := range columns {
+		if c.Name == f.Name {
+			var err error
+			if columns[i], err = clean.Column(c, f); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return data.NewTable(columns...)
 }
 
 // targetOf returns what a bundle predicts.
@@ -267,6 +291,7 @@ func Init(ctx context.Context, source, path string, opt Options) ([]string, erro
 		relative = rel
 	}
 	text, notes := project.Init(res.Table, &profile, relative)
+	text = append(text, proposedComment(res.Table)...)
 	return notes, writeBytes(path, text)
 }
 

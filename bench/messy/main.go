@@ -20,6 +20,7 @@ import (
 	"strings"
 
 	"github.com/tandem-ml/tandem/data"
+	"github.com/tandem-ml/tandem/data/clean"
 	"github.com/tandem-ml/tandem/data/ingest"
 )
 
@@ -46,7 +47,10 @@ func run(messy, all string) error {
 	if _, err := twin(filepath.Join(messy, "walmart_currency_raw.csv.gz"), filepath.Join(all, "forecast", "walmart_weekly_sales.csv.gz")); err != nil {
 		return err
 	}
-	return pairs(filepath.Join(messy, "dirty_clean_pairs"))
+	if err := pairs(filepath.Join(messy, "dirty_clean_pairs")); err != nil {
+		return err
+	}
+	return proposals(filepath.Join(messy, "dirty_clean_pairs"))
 }
 
 // asText reads a file with every cell as it is written.
@@ -150,7 +154,7 @@ func pollock(dir string) (float64, error) {
 		score := 1.0
 		var f1s [3]float64
 		for i, pair := range [3][2][]string{{wantHeader, header}, {joined(wantRows), joined(rows)}, {slices.Concat(wantRows...), slices.Concat(rows...)}} {
-			p, r, f1 := measure(clean(pair[0]), clean(pair[1]))
+			p, r, f1 := measure(trimmed(pair[0]), trimmed(pair[1]))
 			score += p + r + f1
 			f1s[i] = f1
 		}
@@ -165,13 +169,13 @@ func pollock(dir string) (float64, error) {
 
 func joined(rows [][]string) (out []string) {
 	for _, r := range rows {
-		out = append(out, strings.Join(clean(r), ""))
+		out = append(out, strings.Join(trimmed(r), ""))
 	}
 	return out
 }
 
-// clean writes cells alike: blanks at the ends cut off, none as "null".
-func clean(cells []string) (out []string) {
+// trimmed writes cells alike: blanks at the ends cut off, none as "null".
+func trimmed(cells []string) (out []string) {
 	for _, c := range cells {
 		if c = strings.TrimSpace(c); c == "" {
 			c = "null"
@@ -320,6 +324,69 @@ func pairs(dir string) error {
 	fmt.Println()
 	for _, f := range all {
 		fmt.Println("-", f)
+	}
+	return nil
+}
+
+// proposals compares what the steps that tandem prepare proposes make of the
+// dirty tables with the clean ones, cell by cell, beyond what reading did. A step
+// is right about a cell where it was wrong; repaired where it is then the clean one.
+func proposals(dir string) error {
+	fmt.Print("\n## Steps that are proposed, beyond reading\n\nAll that `tandem prepare --accept` would do, rows dropped aside. Errors are those that reading left. A step of types changes the form of a\ncell as well (`97%` is 97, `12 oz` is 12), so that for it only the errors that it touches mean something.\n\n| table | steps | errors left | cells changed | of them wrong before | repaired | precision | recall | harmed |\n|---|---|---|---|---|---|---|---|---|\n")
+	for _, name := range []string{"hospital", "beers", "flights"} {
+		path := filepath.Join(dir, name+"_dirty.csv.gz")
+		_, truth, err := literal(filepath.Join(dir, name+"_clean.csv.gz"))
+		if err != nil {
+			return err
+		}
+		r, err := ingest.Read(context.Background(), path, ingest.Options{})
+		if err != nil {
+			return err
+		}
+		lost := map[int]bool{}
+		for _, x := range r.Rejects {
+			lost[x.Row-1] = true
+		}
+		for _, kind := range []string{"spellings", "types"} {
+			var steps []clean.Step
+			for _, p := range clean.Propose(r.Table) {
+				if p.Step.RowWise() && (p.Step.Op == "merge") == (kind == "spellings") {
+					steps = append(steps, p.Step)
+				}
+			}
+			done, err := clean.Table(r.Table, steps)
+			if err != nil {
+				return err
+			}
+			errs, changed, right, repaired, harmed, at := 0, 0, 0, 0, 0, 0
+			for i := range truth {
+				if lost[i] {
+					continue
+				}
+				for k, was := range r.Table.Columns {
+					same := func(s string) bool { return s == truth[i][k] || sameNumber(s, truth[i][k]) }
+					before, after := was.Format(at), done.Table.Columns[k].Format(at)
+					wrong := !same(before)
+					if wrong {
+						errs++
+					}
+					if before == after || sameNumber(before, after) {
+						continue
+					}
+					changed++
+					if wrong {
+						right++
+					} else if !same(after) {
+						harmed++
+					}
+					if wrong && same(after) {
+						repaired++
+					}
+				}
+				at++
+			}
+			fmt.Printf("| %s | %s | %d | %d | %d | %d | %s | %s | %d |\n", name, kind, errs, changed, right, repaired, share(right, changed), share(right, errs), harmed)
+		}
 	}
 	return nil
 }

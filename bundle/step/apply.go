@@ -35,6 +35,8 @@ func (p Plan) Apply(dst, row []float64) {
 			x = (max(0, min(max(x, f.Low), f.High)-f.Knot) - f.Mean) / f.Scale
 		case Missing:
 			x = truth(x != x)
+		case Outside:
+			x = truth(x < f.Low || x > f.High)
 		case OneHot:
 			x = truth(x == float64(f.Index))
 		case TargetMean:
@@ -95,7 +97,7 @@ func timePart(op Op, us float64) float64 {
 // Linear models may not read such features.
 func (o Op) CanBeMissing() bool {
 	switch o {
-	case Standard, Hinge, Missing, OneHot, TargetMean, MonthIs, WeekdayIs, HourIs:
+	case Standard, Hinge, Missing, Outside, OneHot, TargetMean, MonthIs, WeekdayIs, HourIs:
 		return false
 	}
 	return true
@@ -131,6 +133,10 @@ func (f *Feature) check(inputs int) error {
 	}
 	switch f.Op {
 	case Number, Code, ZeroMissing, Float32, Missing, OneHot, Month, Weekday, Hour, MonthIs, WeekdayIs, HourIs:
+	case Outside:
+		if f.Low > f.High {
+			return fmt.Errorf("low %v is above high %v", f.Low, f.High)
+		}
 	case Standard, Hinge:
 		if f.Scale <= 0 {
 			return fmt.Errorf("scale %v is not positive", f.Scale)

@@ -32,6 +32,9 @@ const (
 	Hinge Op = "hinge"
 	// Missing is 1 if x is missing, else 0.
 	Missing Op = "missing"
+	// Outside is 1 if x < Low or x > High, else 0; missing gives 0. For outliers
+	// that are told and not cut.
+	Outside Op = "outside"
 	// OneHot is 1 if x is category Index, else 0; missing and unseen give 0.
 	OneHot Op = "onehot"
 	// TargetMean is Values[x], what the target was on average where the category

@@ -42,6 +42,7 @@ func TestOperations(t *testing.T) {
 		return float64(v.UnixMicro())
 	}
 	std := step.Feature{Op: step.Standard, Mean: 10, Scale: 4, Fill: 14, Low: 2, High: 30}
+	fence := step.Feature{Op: step.Outside, Low: 1, High: 3}
 	means := step.Feature{Op: step.TargetMean, Categories: 2, Values: []float64{0.5, -2}, Fill: 0.75, Mean: 0.25}
 	wednesday := at("2024-02-28T23:59:59Z")
 	for _, c := range []struct {
@@ -58,6 +59,7 @@ func TestOperations(t *testing.T) {
 		{std, 18, 2}, {std, nan, 1}, {std, 1, -2}, {std, 31, 5}, {std, inf, 5}, {std, -inf, -2},
 		{step.Feature{Op: step.Missing}, nan, 1}, {step.Feature{Op: step.Missing}, 0, 0}, {step.Feature{Op: step.Missing}, inf, 0},
 		{step.Feature{Op: step.OneHot, Index: 2}, 2, 1}, {step.Feature{Op: step.OneHot, Index: 2}, 3, 0}, {step.Feature{Op: step.OneHot}, nan, 0},
+		{fence, 3, 0}, {fence, 1, 0}, {fence, 0.5, 1}, {fence, inf, 1}, {fence, nan, 0},
 		{means, 0, 0.5}, {means, 1, -2}, {means, 2, 0.25}, {means, 1e300, 0.25}, {means, -1, 0.25}, {means, inf, 0.25}, {means, nan, 0.75},
 		{step.Feature{Op: step.TargetMean, Mean: 3}, 0, 3}, // no category is known
 		{step.Feature{Op: step.Month}, wednesday, 2}, {step.Feature{Op: step.Weekday}, wednesday, 3}, {step.Feature{Op: step.Hour}, wednesday, 23},
@@ -97,6 +99,7 @@ func TestCheckRefuses(t *testing.T) {
 		{"not positive", step.Feature{Op: step.Standard}},
 		{"not positive", step.Feature{Op: step.Standard, Scale: -1}},
 		{"above high", step.Feature{Op: step.Standard, Scale: 1, Low: 1}},
+		{"above high", step.Feature{Op: step.Outside, Low: 1}},
 		{"negative", step.Feature{Op: step.OneHot, Index: -1}},
 		{"negative", step.Feature{Op: step.Code, Categories: -1}},
 		{"1 values for 2 categories", step.Feature{Op: step.TargetMean, Categories: 2, Values: []float64{1}}},

@@ -45,7 +45,7 @@ honestly evaluated, explained model, and on to a model that answers in productio
 	root.AddGroup(&cobra.Group{ID: "science", Title: "From data to model:"},
 		&cobra.Group{ID: "engineering", Title: "From model to production:"})
 	root.AddCommand(
-		s.initCommand(), s.exploreCommand(), s.testCommand(), s.runCommand(), s.trainCommand(), s.evaluateCommand(),
+		s.initCommand(), s.exploreCommand(), s.prepareCommand(), s.contractCommand(), s.testCommand(), s.runCommand(), s.trainCommand(), s.evaluateCommand(),
 		s.explainCommand(), s.reportCommand(), s.predictCommand(), s.verifyCommand(), s.upCommand(), s.serveCommand(),
 		s.retrainCommand(), s.statusCommand(), s.modelsCommand(), s.decisionsCommand(), s.keysCommand(), s.demoCommand(), s.importCommand(), s.exportCommand(), s.benchCommand())
 	for _, c := range root.Commands() {

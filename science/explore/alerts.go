@@ -8,6 +8,7 @@ import (
 
 	"github.com/tandem-ml/tandem/chart"
 	"github.com/tandem-ml/tandem/data"
+	"github.com/tandem-ml/tandem/data/clean"
 )
 
 // Alert is something worth a person's look: what it is, the figure that shows
@@ -99,7 +100,8 @@ func tableAlerts(p *Page) []Alert {
 		}
 		out = append(out, Alert{Kind: "duplicates", Severity: severity, What: "Rows occur more than once",
 			Evidence: fmt.Sprintf("%s of %s rows (%s) equal an earlier one", chart.Count(int64(o.Duplicates)), chart.Count(int64(o.Rows)), chart.Percent(float64(o.Duplicates)/float64(o.Rows))),
-			Do:       "find out whether they are repeated records; equal rows in training and holdout make a model look better than it is"})
+			Do:       "find out whether they are repeated records; equal rows in training and holdout make a model look better than it is",
+			step:     step{clean: []clean.Step{{Repair: data.Repair{Op: "duplicates"}}}}})
 	}
 	return out
 }
@@ -217,7 +219,8 @@ func columnAlerts(col *data.Column, c Column, show func(column, value string) st
 		add("high_cardinality", "low", name+" has many values", chart.Count(c.Distinct)+" distinct", "group rare values if you can; new ones will come in production")
 	}
 	if groups := spellings(col, show); len(groups) > 0 {
-		add("spellings", "medium", name+" spells values in more than one way", groups[0]+more(len(groups)-1), "make them one at the source")
+		add("spellings", "medium", name+" spells values in more than one way", groups[0]+more(len(groups)-1), "make them one, at the source or by a step of cleaning")
+		out[len(out)-1].step = merging(col, show)
 	}
 	return out
 }
@@ -316,7 +319,7 @@ func spellings(col *data.Column, show func(column, value string) string) []strin
 	groups := map[string][]string{}
 	var order []string
 	for _, v := range col.Dict {
-		key := strings.ToLower(strings.Join(strings.Fields(v), " "))
+		key := alike(v)
 		if len(groups[key]) == 0 {
 			order = append(order, key)
 		}

@@ -121,6 +121,39 @@ func TestStepsAreYAML(t *testing.T) {
 	}
 }
 
+// The steps of cleaning that alerts name are read as well, one by one.
+func TestCleaningStepsAreYAML(t *testing.T) {
+	t.Parallel()
+	const n = 1200
+	home := fill(n, func(i int) string { return []string{"Rent", "Rent", "rent: ", `"own"`, "yes", "Yes"}[i%6] })
+	pay := fill(n, func(i int) float64 {
+		if i == 7 {
+			return 1e9
+		}
+		return float64(i % 50)
+	})
+	p := build(t, table(t, category("home: #1", home...), number("pay", pay...)), explore.Options{})
+	seen := map[string]bool{}
+	for _, a := range p.Alerts {
+		if a.Step == "" || !strings.Contains(a.Step, "clean:") {
+			continue
+		}
+		got, err := project.Parse("tandem.yaml", []byte("data: {source: x.csv, target: y}\n"+a.Step))
+		if err != nil {
+			t.Errorf("%s: %v\n%s", a.Kind, err, a.Step)
+			continue
+		}
+		for _, s := range got.Clean {
+			seen[a.Kind+" "+s.Op] = true
+		}
+	}
+	for _, want := range []string{"duplicates duplicates", "spellings merge", "outliers flag"} {
+		if !seen[want] {
+			t.Errorf("no alert gave %s; got %v", want, seen)
+		}
+	}
+}
+
 // Measures agree with those of package stats, and with values worked out by hand.
 func TestMeasures(t *testing.T) {
 	t.Parallel()

@@ -5,11 +5,15 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/tandem-ml/tandem/data"
+	"github.com/tandem-ml/tandem/data/clean"
 )
 
 // step is a setting of tandem.yaml that an alert proposes.
 type step struct {
 	exclude, id, group, time string // columns
+	clean                    []clean.Step
 }
 
 // yaml writes the step as text for tandem.yaml; "" if there is none.
@@ -71,10 +75,18 @@ func settings(steps []step) string {
 		}
 		b.WriteString("  exclude: [" + strings.Join(exclude, ", ") + "]\n")
 	}
-	if b.Len() == 0 {
-		return ""
+	out := ""
+	if b.Len() > 0 {
+		out = "data:\n" + b.String()
 	}
-	return "data:\n" + b.String()
+	var cleaning []clean.Step
+	for _, s := range steps {
+		cleaning = append(cleaning, s.clean...)
+	}
+	if cleaning != nil {
+		out += clean.YAML(cleaning)
+	}
+	return out
 }
 
 var plainName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
@@ -92,3 +104,37 @@ func yamlName(s string) string {
 	// name there anyway.
 	return strconv.Quote(strings.ToValidUTF8(s, "\uFFFD"))
 }
+
+// merging is the step that makes spellings one: the most frequent of each group
+// in case and white space. Personal values are not written out.
+func merging(col *data.Column, show func(column, value string) string) step {
+	count := make([]int, len(col.Dict))
+	for _, code := range col.Codes {
+		if code >= 0 {
+			count[code]++
+		}
+	}
+	best := map[string]int{} // spelled alike -> the most frequent
+	for k, v := range col.Dict {
+		if show(col.Name, v) != v {
+			return step{}
+		}
+		key := alike(v)
+		if b, known := best[key]; !known || count[k] > count[b] {
+			best[key] = k
+		}
+	}
+	into := map[string][]string{}
+	for k, v := range col.Dict {
+		if b := best[alike(v)]; b != k {
+			into[col.Dict[b]] = append(into[col.Dict[b]], v)
+		}
+	}
+	if len(into) == 0 {
+		return step{}
+	}
+	return step{clean: []clean.Step{{Column: col.Name, Repair: data.Repair{Op: "merge", Into: into}}}}
+}
+
+// alike is a value in lower case with single blanks.
+func alike(v string) string { return strings.ToLower(strings.Join(strings.Fields(v), " ")) }

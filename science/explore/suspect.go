@@ -6,6 +6,7 @@ import (
 
 	"github.com/tandem-ml/tandem/chart"
 	"github.com/tandem-ml/tandem/data"
+	"github.com/tandem-ml/tandem/data/clean"
 	"github.com/tandem-ml/tandem/science/explore/leak"
 )
 
@@ -88,7 +89,8 @@ func moreAlerts(p *Page) []Alert {
 			if n := float64(o.Robust); n > 0 && float64(c.Number.Skew) > 20 || float64(c.Number.Skew) < -20 {
 				out = append(out, Alert{Kind: "outliers", Severity: "low", Column: c.Name, What: quote(c.Name) + " has values far from all others",
 					Evidence: fmt.Sprintf("%s from the median by over 3.5 robust standard deviations; the greatest is %s", plural(int64(max(n, 0)), "value"), chart.Short(float64(c.Number.Max))),
-					Do:       "look at the outermost ones: a unit, a sign or a comma that went wrong? Trees do not mind them, linear models do"})
+					Do:       "look at the outermost ones: a unit, a sign or a comma that went wrong? Trees do not mind them, linear models do",
+					step:     step{clean: []clean.Step{{Column: c.Name, Repair: data.Repair{Op: "flag"}, Outliers: "mad"}}}})
 			}
 		}
 		if d := c.Drift; d != nil && d.Shifted {

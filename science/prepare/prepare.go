@@ -29,6 +29,9 @@
 // splines; Hastie, Tibshirani and Friedman, The Elements of Statistical
 // Learning, 2nd edition, section 5.2).
 //
+// Either form has for a number that the contract flags also Outside, 1 where the
+// value lies beyond the training rows' fences (clean.Fence), if any of them does.
+//
 // A level is rare if fewer than five rows, or fewer than 0.2% of them, have it.
 // Features that are constant in the training rows are left out, since nothing
 // can be learned from them: an income of 100 in every row, the hour of dates
@@ -47,12 +50,14 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 
 	"github.com/tandem-ml/tandem/bundle"
 	"github.com/tandem-ml/tandem/bundle/step"
 	"github.com/tandem-ml/tandem/data"
+	"github.com/tandem-ml/tandem/data/clean"
 	"github.com/tandem-ml/tandem/science/learn"
 )
 
@@ -79,6 +84,7 @@ func fit(c *data.Contract, rows bundle.Rows, train []int, form learn.Input, knot
 		if form == learn.Raw && (field.Kind == data.Number || field.Kind == data.Category) { // as it is, so there is nothing to learn
 			if feature := raw(field, input); varies(rows, train, input) {
 				plan = append(plan, feature)
+				plan = append(plan, flag(field, input, rows, train)...)
 			}
 			continue
 		}
@@ -91,6 +97,7 @@ func fit(c *data.Contract, rows bundle.Rows, train []int, form learn.Input, knot
 			plan = append(plan, f.parts()...)
 		case field.Kind == data.Number:
 			plan = append(plan, f.number(knots)...)
+			plan = append(plan, flag(field, input, rows, train)...)
 		case field.Kind == data.Category:
 			plan = append(plan, f.levels()...)
 		case field.Kind == data.Time:
@@ -169,6 +176,24 @@ func raw(field data.Field, input int) step.Feature {
 		f.Op, f.Categories = step.Code, len(field.Categories)
 	}
 	return f
+}
+
+// flag returns the feature that tells an outlier, if the contract asks for one,
+// with bounds from the training rows; none where no training row is one.
+func flag(field data.Field, input int, rows bundle.Rows, train []int) step.Plan {
+	if field.Flag == "" || field.Kind != data.Number {
+		return nil
+	}
+	values := make([]float64, len(train))
+	for i, r := range train {
+		values[i] = rows.Data[r*rows.Cols+input]
+	}
+	low, high, ok := clean.Fence(values, field.Flag)
+	f := step.Feature{Name: field.Name + " outlying", Input: input, Op: step.Outside, Low: low, High: high}
+	if !ok || !slices.ContainsFunc(values, func(x float64) bool { return x < low || x > high }) {
+		return nil
+	}
+	return step.Plan{f}
 }
 
 // varies reports whether an input has more than one value in the training

@@ -162,28 +162,32 @@ func (a *scoreAnswer) appendTo(b []byte) []byte {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		r := &a.Results[i]
-		b = appendText(append(b, `{"id":`...), r.ID)
-		b = appendNumber(append(b, `,"score":`...), r.Score)
-		if r.Decision != "" {
-			b = appendText(append(b, `,"decision":`...), r.Decision)
-		}
-		if len(r.Scores) > 0 {
-			b = appendAny(append(b, `,"scores":`...), r.Scores)
-		}
-		if r.Reasons != nil {
-			b = appendReasons(append(b, `,"reasons":`...), r.Reasons)
-		}
-		if r.Model != "" {
-			b = appendText(append(b, `,"model":`...), r.Model)
-		}
-		if r.Bundle != "" {
-			b = appendText(append(b, `,"bundle":`...), r.Bundle)
-		}
-		b = append(b, '}')
+		b = a.Results[i].appendTo(b)
 	}
 	b = appendText(append(b, `],"model":`...), a.Model)
 	b = appendText(append(b, `,"bundle":`...), a.Bundle)
+	return append(b, '}')
+}
+
+// appendTo appends one result of an answer, likewise.
+func (r *result) appendTo(b []byte) []byte {
+	b = appendText(append(b, `{"id":`...), r.ID)
+	b = appendNumber(append(b, `,"score":`...), r.Score)
+	if r.Decision != "" {
+		b = appendText(append(b, `,"decision":`...), r.Decision)
+	}
+	if len(r.Scores) > 0 {
+		b = appendAny(append(b, `,"scores":`...), r.Scores)
+	}
+	if r.Reasons != nil {
+		b = appendReasons(append(b, `,"reasons":`...), r.Reasons)
+	}
+	if r.Model != "" {
+		b = appendText(append(b, `,"model":`...), r.Model)
+	}
+	if r.Bundle != "" {
+		b = appendText(append(b, `,"bundle":`...), r.Bundle)
+	}
 	return append(b, '}')
 }
 

@@ -31,8 +31,8 @@ func (s *Server) table() []route {
 	infer := door{fail: s.failText, takes: noForm, compressed: true}
 	lines := door{fail: s.failMLflow, takes: anyLines}
 	routes := []route{
-		{http.MethodPost, "/v1/score/{project}", s.post(scores, s.once(s.scored(s.score))), keys.Score},
-		{http.MethodPost, "/v1/score/{project}/versions/{version}", s.post(scores, s.once(s.scored(s.score))), keys.Score},
+		{http.MethodPost, "/v1/score/{project}", s.streamed(s.post(scores, s.once(s.scored(s.score)))), keys.Score},
+		{http.MethodPost, "/v1/score/{project}/versions/{version}", s.streamed(s.post(scores, s.once(s.scored(s.score)))), keys.Score},
 		{http.MethodGet, "/v1/rollout/{project}", s.get(own, s.rollout), keys.Read},
 		{http.MethodPost, "/v1/rollout/{project}", s.operators(s.post(own, s.changeRollout)), ""}, // asks for a key itself
 		{http.MethodPost, "/v1/outcomes/{project}", s.post(own, s.outcomes), keys.Operate},

@@ -87,7 +87,7 @@ type table struct {
 // slot returns where the n-th member stands, 0 if it is left out.
 func (t table) slot(n int) int {
 	index := t.at - int(int32(binary.LittleEndian.Uint32(t.b[t.at:])))
-	if size := int(binary.LittleEndian.Uint16(t.b[index:])); 4+2*n+2 > size {
+	if size := int(binary.LittleEndian.Uint16(t.b[index:])); 4+2*n >= size { // as the library has it, also of odd sizes
 		return 0
 	}
 	at := int(binary.LittleEndian.Uint16(t.b[index+4+2*n:]))

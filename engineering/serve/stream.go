@@ -106,7 +106,8 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, kind string) {
 		to := out.sink
 		to.end(s.refusal(w, r, err))
 		if control.Flush() == nil {
-			panic(http.ErrAbortHandler) // so that nobody takes it for whole
+			control.SetReadDeadline(time.Now()) // what still comes is not waited for
+			panic(http.ErrAbortHandler)         // so that nobody takes it for whole
 		}
 	}
 	in := s.openSource(r, m, kind)

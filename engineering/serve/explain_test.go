@@ -1,6 +1,7 @@
 package serve_test
 
 import (
+	"encoding/json"
 	"math"
 	"strings"
 	"testing"
@@ -63,5 +64,34 @@ func TestExplain(t *testing.T) {
 	g.Swap(serve.Model{Project: "grades", Version: "1", Bundle: grades(t)})
 	if a := ask(t, g.Handler(), "POST", "/v1/explain/grades", `{"rows":[{"x":3,"y":0.5}]}`); a.status != 200 || !strings.Contains(a.body, `"decision":"high"`) || !strings.Contains(a.body, `"contributions":{"x":3,"y":0}`) {
 		t.Errorf("several classes: %d %s", a.status, a.body)
+	}
+}
+
+// The description types the rows of what is in service, for those who may score.
+func TestOpenAPI(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, serve.Options{})
+	a := ask(t, s.Handler(), "GET", "/openapi.json", "")
+	doc := read[struct {
+		OpenAPI string
+		Paths   map[string]struct {
+			Post struct {
+				RequestBody struct {
+					Content map[string]struct {
+						Example json.RawMessage
+					}
+				}
+			}
+		}
+	}](t, a, 200)
+	if doc.OpenAPI != "3.1.0" || strings.Contains(a.body, `"bearer"`) || a.header.Get("Content-Type") != "application/json" {
+		t.Errorf("%v %s", a.header, a.body)
+	}
+	for path, item := range doc.Paths {
+		if example := item.Post.RequestBody.Content["application/json"].Example; len(example) > 0 {
+			if a := ask(t, s.Handler(), "POST", path, string(example)); a.status != 200 {
+				t.Errorf("the example of %s, %s: %d %s", path, example, a.status, a.body)
+			}
+		}
 	}
 }

@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import io
 import json
+import multiprocessing
 import pathlib
 import shutil
 import struct
@@ -31,6 +32,7 @@ args.add_argument("--http", default="127.0.0.1:8090")
 args.add_argument("--grpc", default="127.0.0.1:8091")
 args.add_argument("--rows", type=int, default=200)
 args = args.parse_args()
+sys.argv = sys.argv[:1]  # kserve reads them when it is imported
 
 name = pathlib.Path(args.bundle).name.removesuffix(".tandem")
 url = "http://" + args.http
@@ -65,11 +67,13 @@ def check(what, scores):
 
 
 def attempt(what, f):
+    """Runs in a process of its own: tritonclient and kserve both register the protocol's messages."""
     try:
         f()
     except ImportError as e:
         results.append((what, 0, None))
         print(f"{'left out':10} {what}: {e}")
+    return results
 
 
 def tensors(make):
@@ -206,9 +210,15 @@ def java(kind, file):
     return to.read_text()
 
 
-for what, f in {"tritonclient HTTP": triton_http, "tritonclient gRPC": triton_grpc, "kserve REST": kserve_rest, "kserve gRPC": kserve_grpc,
-                "MLflow forms": mlflow_forms, "MLflow Parquet": mlflow_parquet, "Arrow": arrow, "own forms": own_forms}.items():
-    attempt(what, f)
+def named(what):
+    return attempt(what, clients[what])
+
+
+clients = {"tritonclient HTTP": triton_http, "tritonclient gRPC": triton_grpc, "kserve REST": kserve_rest, "kserve gRPC": kserve_grpc,
+                "MLflow forms": mlflow_forms, "MLflow Parquet": mlflow_parquet, "Arrow": arrow, "own forms": own_forms}
+for what in clients:
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        results += pool.apply(named, (what,))
 print("\n| client | rows | scores |\n|---|--:|---|")
 for what, n, same in results:
     print(f"| {what} | {n} | {'left out' if same is None else 'same bits' if same else 'DIFFERENT'} |")

@@ -68,11 +68,15 @@ def check(what, scores):
 
 def attempt(what, f):
     """Runs in a process of its own: tritonclient and kserve both register the protocol's messages."""
+    results.clear()
     try:
         f()
     except ImportError as e:
         results.append((what, 0, None))
         print(f"{'left out':10} {what}: {e}")
+    except Exception as e:  # whatever a client raises
+        results.append((f"{what}: {type(e).__name__}", 0, False))
+        print(f"{'FAILED':10} {what}: {e} {getattr(getattr(e, 'response', None), 'text', '')}")
     return results
 
 

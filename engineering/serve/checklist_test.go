@@ -174,3 +174,13 @@ func TestContainer6Agree(t *testing.T) {
 		}
 	}
 }
+
+// The KServe SDK names the model in the body of its tensors, too.
+func TestInferNamesModel(t *testing.T) {
+	t.Parallel()
+	a := ask(t, newServer(t, serve.Options{}).Handler(), "POST", "/v2/models/credit/infer",
+		`{"id":"1","model_name":"credit","inputs":[{"name":"Income","datatype":"FP64","shape":[1],"data":[80]},{"name":"Records","datatype":"BYTES","shape":[1],"data":["yes"]}]}`)
+	if a.status != 200 || !strings.Contains(a.body, `"score"`) {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+}

@@ -42,6 +42,9 @@
 // go with the last request that began with it. It is all or nothing: if one
 // row breaks the contract, or the log cannot be written, no row is answered.
 //
+// Streams of rows, one a line or in Arrow record batches, go the same way in blocks,
+// each row for itself.
+//
 // # What a stranger can do
 //
 // Without keys the server is for this machine: [Listen] takes loopback addresses

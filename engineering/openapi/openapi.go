@@ -212,7 +212,7 @@ func fieldSchema(f *data.Field) object {
 	if f.Role == data.ID || f.Role == data.Group {
 		return object{"type": []string{"string", "number", "null"}, "description": "is logged and never scored"}
 	}
-	types := []string{"null"}
+	var types []string
 	out := object{}
 	switch f.Kind {
 	case data.Number:

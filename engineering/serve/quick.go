@@ -113,6 +113,10 @@ func quickRows(l *bundle.Layout, body []byte, i, most int) (rows bundle.Rows, in
 			return rows, nil, 0
 		}
 		inputs[rows.N-1] = input{body[i : i+n : i+n], extras}
+		if rows.N == 1 && n > 2 { // rows are about as long as the first
+			more := min((len(body)-i)/n, most)
+			rows.Data, inputs = slices.Grow(rows.Data, min(more*rows.Cols, len(body))), slices.Grow(inputs, more)
+		}
 		if i = blank(body, i+n); i == len(body) {
 			return rows, nil, 0
 		}

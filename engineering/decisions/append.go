@@ -60,6 +60,11 @@ func (l *Log) Append(ctx context.Context, ds ...Decision) error {
 		return nil
 	}
 	r := requests.Get().(*request)
+	size := 0
+	for i := range ds {
+		size += saltLen + recMin + 256 + len(ds[i].Inputs) + 128*len(ds[i].Reasons)
+	}
+	r.buf, r.drafts = slices.Grow(r.buf, size), slices.Grow(r.drafts, len(ds)) // at once, not row by row
 	for i := range ds {
 		d := &ds[i]
 		if err := d.check(); err != nil {

@@ -7,6 +7,8 @@
 // There is one scoring core and several doors to it:
 //
 //	POST /v1/score/{project}      rows in; scores, decisions and reasons out
+//	POST /v1/explain/{project}    what each column does; decides nothing
+//	GET  /openapi.json            all of this, typed by the contracts
 //	POST /invocations, /score     MLflow, SageMaker, Azure: JSON, JSON lines, CSV
 //	POST /v2/models/M/infer       the Open Inference Protocol, tensors as JSON or bytes
 //	POST /v1/models/M:predict     KServe's first protocol, and Vertex AI's
@@ -40,6 +42,9 @@
 // replaces an immutable snapshot and never waits. What has been replaced is let
 // go with the last request that began with it. It is all or nothing: if one
 // row breaks the contract, or the log cannot be written, no row is answered.
+//
+// Streams of rows, one a line or in Arrow record batches, go the same way in blocks,
+// each row for itself.
 //
 // # What a stranger can do
 //

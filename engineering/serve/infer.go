@@ -203,7 +203,8 @@ func newOutput(w wanted, ds []decisions.Decision, answers []bundle.Answer) outpu
 // decodeInfer reads the frame of a request; tensors as bytes are in rest. None
 // may have more elements than most.
 func decodeInfer(frame, rest []byte, most int) (*inferRequest, error) {
-	form, err := object(frame, "id", "parameters", "inputs", "outputs")
+	// The KServe SDK names the model in the body, too; the path says which one it is.
+	form, err := object(frame, "id", "parameters", "inputs", "outputs", "model_name", "model_version")
 	if err != nil {
 		return nil, fmt.Errorf("the request: %s", frameError(err))
 	}

@@ -35,9 +35,15 @@ func anyLines(kind string) error {
 	switch kind {
 	case "application/json", "text/csv", "application/jsonlines", "application/x-jsonlines", "application/x-ndjson", "application/ndjson":
 		return nil
+	case "application/vnd.apache.parquet", "application/x-parquet", "application/parquet":
+		return refuse(http.StatusUnsupportedMediaType, "content_type", noParquet)
 	}
 	return refuse(http.StatusUnsupportedMediaType, "content_type", "the body must be JSON, JSON lines or CSV, declared by Content-Type")
 }
+
+// noParquet says what to do with a Parquet file, whose readers trust their bytes too
+// much for those of strangers.
+const noParquet = "Parquet is not taken: send the same columns as an Arrow stream to /v1/score/MODEL (pyarrow.ipc.new_stream), or as CSV; tandem predict scores Parquet files."
 
 // mediaType returns the declared type of a body, "" if there is none.
 func mediaType(r *http.Request) string {

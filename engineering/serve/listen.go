@@ -108,6 +108,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		return fmt.Errorf("serve on %s: %w", l.Addr(), err)
 	case <-s.after(lim.Notice):
 	}
+	s.streams.wake()
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), lim.Drain)
 	defer cancel()
 	var err error

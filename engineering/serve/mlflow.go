@@ -80,6 +80,9 @@ func (s *Server) failMLflow(w http.ResponseWriter, r *http.Request, err error) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		w.WriteHeader(e.Status)
 		io.WriteString(w, "This predictor only supports the following content types: Types: ['application/json', 'application/jsonlines', 'text/csv'].\n")
+		if e.Message == noParquet {
+			io.WriteString(w, noParquet+"\n")
+		}
 		return
 	}
 	e.sayWhen(w.Header())

@@ -113,6 +113,10 @@ func quickRows(l *bundle.Layout, body []byte, i, most int) (rows bundle.Rows, in
 			return rows, nil, 0
 		}
 		inputs[rows.N-1] = input{body[i : i+n : i+n], extras}
+		if rows.N == 1 && n > 2 { // rows are about as long as the first
+			more := min((len(body)-i)/n, most)
+			rows.Data, inputs = slices.Grow(rows.Data, min(more*rows.Cols, len(body))), slices.Grow(inputs, more)
+		}
 		if i = blank(body, i+n); i == len(body) {
 			return rows, nil, 0
 		}
@@ -162,28 +166,32 @@ func (a *scoreAnswer) appendTo(b []byte) []byte {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		r := &a.Results[i]
-		b = appendText(append(b, `{"id":`...), r.ID)
-		b = appendNumber(append(b, `,"score":`...), r.Score)
-		if r.Decision != "" {
-			b = appendText(append(b, `,"decision":`...), r.Decision)
-		}
-		if len(r.Scores) > 0 {
-			b = appendAny(append(b, `,"scores":`...), r.Scores)
-		}
-		if r.Reasons != nil {
-			b = appendReasons(append(b, `,"reasons":`...), r.Reasons)
-		}
-		if r.Model != "" {
-			b = appendText(append(b, `,"model":`...), r.Model)
-		}
-		if r.Bundle != "" {
-			b = appendText(append(b, `,"bundle":`...), r.Bundle)
-		}
-		b = append(b, '}')
+		b = a.Results[i].appendTo(b)
 	}
 	b = appendText(append(b, `],"model":`...), a.Model)
 	b = appendText(append(b, `,"bundle":`...), a.Bundle)
+	return append(b, '}')
+}
+
+// appendTo appends one result of an answer, likewise.
+func (r *result) appendTo(b []byte) []byte {
+	b = appendText(append(b, `{"id":`...), r.ID)
+	b = appendNumber(append(b, `,"score":`...), r.Score)
+	if r.Decision != "" {
+		b = appendText(append(b, `,"decision":`...), r.Decision)
+	}
+	if len(r.Scores) > 0 {
+		b = appendAny(append(b, `,"scores":`...), r.Scores)
+	}
+	if r.Reasons != nil {
+		b = appendReasons(append(b, `,"reasons":`...), r.Reasons)
+	}
+	if r.Model != "" {
+		b = appendText(append(b, `,"model":`...), r.Model)
+	}
+	if r.Bundle != "" {
+		b = appendText(append(b, `,"bundle":`...), r.Bundle)
+	}
 	return append(b, '}')
 }
 

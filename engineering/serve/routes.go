@@ -32,8 +32,11 @@ func (s *Server) table() []route {
 	infer := door{fail: s.failText, takes: noForm, compressed: true}
 	lines := door{fail: s.failMLflow, takes: anyLines}
 	routes := []route{
-		{http.MethodPost, "/v1/score/{project}", s.post(scores, s.once(s.scored(s.score))), keys.Score},
-		{http.MethodPost, "/v1/score/{project}/versions/{version}", s.post(scores, s.once(s.scored(s.score))), keys.Score},
+		{http.MethodPost, "/v1/score/{project}", s.streamed(s.post(scores, s.once(s.scored(s.score)))), keys.Score},
+		{http.MethodPost, "/v1/score/{project}/versions/{version}", s.streamed(s.post(scores, s.once(s.scored(s.score)))), keys.Score},
+		{http.MethodPost, "/v1/explain/{project}", s.post(own, s.scored(s.explain)), keys.Score},
+		{http.MethodPost, "/v1/explain/{project}/versions/{version}", s.post(own, s.scored(s.explain)), keys.Score},
+		{http.MethodGet, "/openapi.json", s.get(own, s.openAPI), keys.Score},
 		{http.MethodGet, "/v1/rollout/{project}", s.get(own, s.rollout), keys.Read},
 		{http.MethodPost, "/v1/rollout/{project}", s.operators(s.post(own, s.changeRollout)), ""}, // asks for a key itself
 		{http.MethodPost, "/v1/outcomes/{project}", s.post(own, s.outcomes), keys.Operate},

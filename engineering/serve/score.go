@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"sync"
 	"unicode"
 	"unicode/utf8"
@@ -99,7 +100,7 @@ func answeredBy(m *Model, ds []decisions.Decision) (version, bundle string) {
 // write answers in a buffer that is used again, but for large ones.
 func (a *scoreAnswer) write(w http.ResponseWriter) {
 	b := buffers.Get().(*[]byte)
-	*b = append(a.appendTo((*b)[:0]), '\n')
+	*b = append(a.appendTo(slices.Grow((*b)[:0], 128*len(a.Results))), '\n')
 	w.Header()["Content-Type"] = typeJSON
 	w.WriteHeader(http.StatusOK)
 	w.Write(*b) // the client may be gone; nothing is left to do then

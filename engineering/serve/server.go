@@ -53,10 +53,12 @@ type Limits struct {
 	Write  time.Duration // from its header until its answer is written; 60 s
 	Idle   time.Duration // an open connection without a request; 60 s
 	Drain  time.Duration // for requests under way when the server stops; 15 s
+	Stream time.Duration // a stream of rows, from its first to its last; 15 minutes
 	Notice time.Duration // before that, while probes are told and requests still taken; 0 s
 
 	// What all callers together can ask for.
 	Running int        // requests that are scored at once; 16 for each processor
+	Streams int        // streams that are open at once; 64
 	Waiting int        // requests that wait for that; 512 for each processor, -1: none
 	Held    int64      // bytes of bodies in memory; 25 times Body
 	Rate    limit.Rate // of one caller: a key without a rate of its own, or without keys a remote address; none
@@ -83,6 +85,10 @@ func (l Limits) withDefaults() Limits {
 	if l.Held == 0 {
 		l.Held = 25 * l.Body
 	}
+	if l.Streams == 0 {
+		l.Streams = 64
+	}
+	def(&l.Stream, 15*time.Minute)
 	def(&l.Header, 5*time.Second)
 	def(&l.Read, 30*time.Second)
 	def(&l.Work, 25*time.Second)
@@ -175,6 +181,7 @@ type Server struct {
 	rates    limit.Rates
 	answers  *once.Answers[written]
 	failures failures
+	streams  streams
 	models   atomic.Pointer[map[string]*Model] // by project; never changed, only replaced
 	swapping sync.Mutex                        // held by Put, so that models and metrics agree
 	shadows  *rollout.Queue                    // what shadows have still to score

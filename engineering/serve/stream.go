@@ -91,7 +91,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, kind string) {
 	if until.IsZero() {
 		until = time.Now().Add(s.opt.Limits.Stream)
 	}
-	ctx, cancel := context.WithDeadline(withID(r.Context(), nameOf(w, r)), until)
+	ctx, cancel := context.WithDeadline(withID(r.Context(), nameOf(w, r), watchIn(w)), until)
 	defer cancel()
 
 	control := http.NewResponseController(w)

@@ -8,6 +8,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -282,6 +283,34 @@ func TestRefuses(t *testing.T) {
 		changed[i] ^= byte(1 << rng.IntN(8))
 		checkStream(t, l, changed)
 		checkStream(t, l, body[:i])
+	}
+}
+
+// The texts of numbers are read as the same numbers, with the fewest digits.
+func TestNumbersAreTheirTexts(t *testing.T) {
+	t.Parallel()
+	values := []float64{0, math.Copysign(0, -1), 0.29, -0.29, 1.005, 0.0001, -0.0001, 0.00005, 12.5, 99.9999, -100, 123456.7891, 1e14 + 0.5, 9.99e14, 1e15, 1e21, 1.0 / 3,
+		math.MaxFloat64, math.SmallestNonzeroFloat64, math.Nextafter(0.29, 1)}
+	rng := rand.New(rand.NewPCG(8, 8))
+	for range 20_000 {
+		values = append(values, float64(rng.IntN(2e9)-1e9)/1e4, float64(rng.IntN(200)-100)/100, rng.NormFloat64())
+	}
+	schema := arrow.NewSchema([]arrow.Field{{Name: "income", Type: arrow.PrimitiveTypes.Float64}}, nil)
+	record := array.NewRecordBuilder(memory.DefaultAllocator, schema)
+	record.Field(0).(*array.Float64Builder).AppendValues(values, nil)
+	d, err := columns.NewDecoder(layout(t), &contract, schema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.SetBatch(record.NewRecordBatch()); err != nil {
+		t.Fatal(err)
+	}
+	for i, x := range values {
+		text := strings.TrimSuffix(strings.TrimPrefix(string(d.AppendJSON(nil, i)), `{"income":`), "}")
+		shortest := strconv.FormatFloat(x, 'f', -1, 64)
+		if y, err := strconv.ParseFloat(text, 64); err != nil || math.Float64bits(y) != math.Float64bits(x) || !strings.ContainsRune(text, 'e') && text != shortest {
+			t.Errorf("%v is written as %s (%v)", x, text, err)
+		}
 	}
 }
 

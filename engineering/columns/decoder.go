@@ -22,7 +22,7 @@ type Decoder struct {
 	schema  *arrow.Schema
 	fields  []*data.Field // per column of the schema
 	inputs  []int         // per column: its place in an encoded row, or -1
-	names   []string      // per column: as JSON writes it, with a colon
+	names   []string      // per column: as JSON writes it, between a comma and a colon
 	columns []column      // of the batch
 	text    []byte
 }
@@ -32,6 +32,9 @@ type column struct {
 	absent func(i int) bool
 	json   func(b []byte, i int) []byte
 	fill   func(block *Block, from int)
+
+	doubles []float64      // of a column of float64: its values, for which absent and json need no call
+	nulls   *array.Float64 // where doubles has nulls, else nil
 }
 
 // NewDecoder returns a decoder, or an error that names a column of the schema
@@ -51,7 +54,7 @@ func NewDecoder(l *bundle.Layout, c *data.Contract, s *arrow.Schema) (*Decoder, 
 		if err != nil {
 			return nil, err
 		}
-		d.fields, d.inputs, d.names = append(d.fields, c.Field(f.Name)), append(d.inputs, l.Input(f.Name)), append(d.names, string(quoted)+":")
+		d.fields, d.inputs, d.names = append(d.fields, c.Field(f.Name)), append(d.inputs, l.Input(f.Name)), append(d.names, ","+string(quoted)+":")
 	}
 	d.columns = make([]column, len(d.fields))
 	return d, nil
@@ -126,22 +129,21 @@ func (d *Decoder) Decode(from, n int) (b *Block, err error) {
 // AppendJSON appends a row of the batch as a JSON object, without what is
 // missing. Of a row that Decode has found bad it may be none.
 func (d *Decoder) AppendJSON(b []byte, i int) []byte {
-	first := true
+	begin := len(b)
 	for k := range d.columns {
 		c := &d.columns[k]
-		if c.absent(i) {
-			continue
+		if c.doubles != nil {
+			if x := c.doubles[i]; x == x && (c.nulls == nil || c.nulls.IsValid(i)) {
+				b = appendNumber(append(b, d.names[k]...), x)
+			}
+		} else if !c.absent(i) {
+			b = c.json(append(b, d.names[k]...), i)
 		}
-		sep := byte(',')
-		if first {
-			sep, first = '{', false
-		}
-		b = append(append(b, sep), d.names[k]...)
-		b = c.json(b, i)
 	}
-	if first {
-		b = append(b, '{')
+	if len(b) == begin {
+		return append(b, "{}"...)
 	}
+	b[begin] = '{' // in place of the first name's comma
 	return append(b, '}')
 }
 
@@ -150,7 +152,11 @@ func (d *Decoder) AppendJSON(b []byte, i int) []byte {
 func (d *Decoder) column(a arrow.Array, f *data.Field, input int) (column, bool) {
 	switch a := a.(type) {
 	case *array.Float64:
-		return floats(a.Float64Values(), a, f, d.layout, input), true
+		c := floats(a.Float64Values(), a, f, d.layout, input)
+		if c.doubles = a.Float64Values(); a.NullN() > 0 {
+			c.nulls = a
+		}
+		return c, true
 	case *array.Float32:
 		return floats(a.Float32Values(), a, f, d.layout, input), true
 	case *array.Int64:
@@ -204,8 +210,38 @@ func strange(absent func(int) bool, text func([]byte, int) []byte) column {
 func floats[T float32 | float64](values []T, a arrow.Array, f *data.Field, l *bundle.Layout, input int) column {
 	nulls := a.NullN() > 0
 	absent := func(i int) bool { return values[i] != values[i] || nulls && a.IsNull(i) }
-	return numbers(absent, func(i int) float64 { return float64(values[i]) },
+	c := numbers(absent, func(i int) float64 { return float64(values[i]) },
 		func(b []byte, i int) []byte { return appendNumber(b, float64(values[i])) }, f, l, input)
+	if !nulls && f.Role == data.Feature && f.Kind == data.Number {
+		// As numbers has it, without calls: most tables are this.
+		low, high := bounds(f)
+		c.fill = func(b *Block, from int) {
+			to, at := b.Rows.Data, input
+			for i, v := range values[from:][:len(b.slow)] {
+				x := float64(v)
+				if x == x {
+					to[at] = x
+				}
+				at += b.Rows.Cols
+				if x < low || x > high {
+					b.slow[i] = true
+				}
+			}
+		}
+	}
+	return c
+}
+
+// bounds returns between which numbers a field's values are.
+func bounds(f *data.Field) (low, high float64) {
+	low, high = -math.MaxFloat64, math.MaxFloat64
+	if f.Min != nil {
+		low = max(low, *f.Min)
+	}
+	if f.Max != nil {
+		high = min(high, *f.Max)
+	}
+	return low, high
 }
 
 func integers[T int8 | int16 | int32 | int64 | uint8 | uint16 | uint32 | uint64](values []T, a arrow.Array, f *data.Field, l *bundle.Layout, input int) column {
@@ -234,13 +270,7 @@ func numbers(absent func(int) bool, value func(int) float64, text func([]byte, i
 			}
 		}
 	case f.Role == data.Feature && f.Kind == data.Number:
-		low, high := -math.MaxFloat64, math.MaxFloat64
-		if f.Min != nil {
-			low = max(low, *f.Min)
-		}
-		if f.Max != nil {
-			high = min(high, *f.Max)
-		}
+		low, high := bounds(f)
 		c.fill = func(b *Block, from int) {
 			for i := range b.slow {
 				if absent(from + i) {
@@ -413,20 +443,25 @@ func instants(absent func(int) bool, value func(int) time.Time, f *data.Field, i
 func appendNumber(b []byte, x float64) []byte {
 	// Most numbers of tables have few decimals. If n over ten thousand is x after one
 	// rounding, so is what a reader makes of its digits.
-	if n := int64(x * 1e4); n > -1e15 && n < 1e15 && n != 0 && float64(n)/1e4 == x {
-		whole, part := n/1e4, n%1e4
-		if part < 0 {
-			part = -part
+	if n := int64(math.RoundToEven(x * 1e4)); n > -1e15 && n < 1e15 && n != 0 && float64(n)/1e4 == x {
+		if n < 0 {
+			b, n = append(b, '-'), -n
 		}
-		if whole == 0 && n < 0 {
-			b = append(b, '-')
+		whole, part := uint64(n)/1e4, uint64(n)%1e4
+		if whole < 10 {
+			b = append(b, byte('0'+whole))
+		} else {
+			b = strconv.AppendUint(b, whole, 10)
 		}
-		b = strconv.AppendInt(b, whole, 10)
 		if part == 0 {
 			return b
 		}
-		b = append(b, '.', byte('0'+part/1000), byte('0'+part/100%10), byte('0'+part/10%10), byte('0'+part%10))
-		for b[len(b)-1] == '0' {
+		high, low := part/100, part%100
+		b = append(b, '.', byte('0'+high/10), byte('0'+high%10))
+		if low > 0 {
+			b = append(b, byte('0'+low/10), byte('0'+low%10))
+		}
+		if b[len(b)-1] == '0' { // the only one: high and low are not both 0
 			b = b[:len(b)-1]
 		}
 		return b

@@ -1,6 +1,7 @@
 package columns
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 
@@ -28,7 +29,9 @@ type Result struct {
 // were asked for), model and error. Of a row that was not scored all but error are
 // null.
 type Writer struct {
-	w       *ipc.Writer
+	w       io.Writer
+	buf     bytes.Buffer // what is written at once
+	stream  *ipc.Writer  // into buf
 	schema  *arrow.Schema
 	classes int
 	decides bool
@@ -38,7 +41,7 @@ type Writer struct {
 // NewWriter returns a writer of what a bundle answers. Its id and the model's version
 // stand in the schema's metadata. The schema is written with the first results, or by Close.
 func NewWriter(w io.Writer, b *bundle.Bundle, model string, reasons bool) *Writer {
-	out := &Writer{decides: b.Manifest.Task != bundle.Regression, classes: len(b.Decision.Classes), reasons: reasons}
+	out := &Writer{w: w, decides: b.Manifest.Task != bundle.Regression, classes: len(b.Decision.Classes), reasons: reasons}
 	field := func(name string, t arrow.DataType) arrow.Field {
 		return arrow.Field{Name: name, Type: t, Nullable: true}
 	}
@@ -57,60 +60,102 @@ func NewWriter(w io.Writer, b *bundle.Bundle, model string, reasons bool) *Write
 	fields = append(fields, field("model", arrow.BinaryTypes.String), field("error", arrow.BinaryTypes.String))
 	about := arrow.NewMetadata([]string{"tandem.bundle", "tandem.model"}, []string{b.ID(), model})
 	out.schema = arrow.NewSchema(fields, &about)
-	out.w = ipc.NewWriter(w, ipc.WithSchema(out.schema))
+	out.stream = ipc.NewWriter(&out.buf, ipc.WithSchema(out.schema))
 	return out
 }
 
-// Write writes results as one record batch.
+// Write writes results as one record batch, and that in one piece.
 func (w *Writer) Write(results []Result) error {
-	b := array.NewRecordBuilder(memory.DefaultAllocator, w.schema)
-	defer b.Release()
-	b.Reserve(len(results))
-	next := 0
-	column := func() array.Builder {
-		next++
-		return b.Field(next - 1)
-	}
-	nullable := func(bad bool, of func(r *Result) string) {
-		c := column().(*array.StringBuilder)
-		for i := range results {
-			if r := &results[i]; (r.Error != "") == bad {
-				c.Append(of(r))
-			} else {
-				c.AppendNull()
-			}
+	n, bad := len(results), 0
+	for i := range results {
+		if results[i].Error != "" {
+			bad++
 		}
+	}
+	// The columns are made here, as the format has them: builders grow and check
+	// value by value.
+	scored, refused := bits(results, false), bits(results, true)
+	var all []arrow.Array
+	defer func() {
+		for _, a := range all {
+			a.Release()
+		}
+	}()
+	add := func(t arrow.DataType, nulls int, buffers ...[]byte) {
+		held := make([]*memory.Buffer, len(buffers))
+		for k, b := range buffers {
+			held[k] = memory.NewBufferBytes(b)
+		}
+		d := array.NewData(t, n, held, nil, nulls, 0)
+		defer d.Release()
+		all = append(all, array.MakeFromData(d))
+	}
+	words := func(of func(r *Result) string) {
+		ends, text := make([]int32, 1, n+1), make([]byte, 0, n*len(of(&results[0])))
+		for i := range results {
+			text = append(text, of(&results[i])...)
+			ends = append(ends, int32(len(text)))
+		}
+		add(arrow.BinaryTypes.String, bad, scored, arrow.Int32Traits.CastToBytes(ends), text)
 	}
 	numbers := func(of func(r *Result) float64) {
-		c := column().(*array.Float64Builder)
+		values := make([]float64, n)
 		for i := range results {
 			if r := &results[i]; r.Error == "" {
-				c.UnsafeAppend(of(r))
-			} else {
-				c.UnsafeAppendBoolToBitmap(false)
+				values[i] = of(r)
 			}
 		}
+		add(arrow.PrimitiveTypes.Float64, bad, scored, arrow.Float64Traits.CastToBytes(values))
 	}
-	nullable(false, func(r *Result) string { return r.ID })
+	words(func(r *Result) string { return r.ID })
 	numbers(func(r *Result) float64 { return r.Score })
 	if w.decides {
-		nullable(false, func(r *Result) string { return r.Decision })
+		words(func(r *Result) string { return r.Decision })
 	}
 	for k := range w.classes {
 		numbers(func(r *Result) float64 { return r.Scores[k] })
 	}
 	if w.reasons {
-		appendReasons(column().(*array.ListBuilder), results)
+		list := array.NewBuilder(memory.DefaultAllocator, w.schema.Field(len(all)).Type).(*array.ListBuilder)
+		defer list.Release()
+		list.Reserve(len(results))
+		appendReasons(list, results)
+		all = append(all, list.NewArray())
 	}
-	nullable(false, func(r *Result) string { return r.Model })
-	nullable(true, func(r *Result) string { return r.Error })
-	batch := b.NewRecordBatch()
+	words(func(r *Result) string { return r.Model })
+	scored, bad = refused, n-bad // from here on it is the refused that have a value
+	words(func(r *Result) string { return r.Error })
+	batch := array.NewRecordBatch(w.schema, all, int64(len(results)))
 	defer batch.Release()
-	return w.w.Write(batch)
+	if err := w.stream.Write(batch); err != nil {
+		return err
+	}
+	return w.flush()
 }
 
 // Close writes the end of the stream.
-func (w *Writer) Close() error { return w.w.Close() }
+func (w *Writer) Close() error {
+	if err := w.stream.Close(); err != nil {
+		return err
+	}
+	return w.flush()
+}
+
+func (w *Writer) flush() error {
+	_, err := w.buf.WriteTo(w.w)
+	return err
+}
+
+// bits returns which rows were refused, or else which were scored, one bit a row.
+func bits(results []Result, refused bool) []byte {
+	out := make([]byte, (len(results)+7)/8)
+	for i := range results {
+		if (results[i].Error != "") == refused {
+			out[i/8] |= 1 << (i % 8)
+		}
+	}
+	return out
+}
 
 func appendReasons(list *array.ListBuilder, results []Result) {
 	of := list.ValueBuilder().(*array.StructBuilder)

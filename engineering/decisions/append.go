@@ -26,8 +26,8 @@ var requests = sync.Pool{New: func() any { return &request{done: make(chan error
 
 // free gives a request back that nobody else holds.
 func (r *request) free() {
-	const most = 64 << 10
-	if cap(r.buf) > most || cap(r.drafts) > 64 {
+	const most = 1 << 20 // a block of a stream has its place
+	if cap(r.buf) > most || cap(r.drafts) > 1024 {
 		return
 	}
 	clear(r.drafts)

@@ -65,16 +65,41 @@ func (u id) String() string {
 // parseID reads the text that String writes, and nothing else: two texts must
 // never mean the same decision.
 func parseID(s string) (id, error) {
-	var u id
-	if len(s) == 36 && s[8] == '-' && s[13] == '-' && s[18] == '-' && s[23] == '-' {
-		text := s[:8] + s[9:13] + s[14:18] + s[19:23] + s[24:]
-		if _, err := hex.Decode(u[:], []byte(text)); err == nil && u.String() == s && u != (id{}) {
-			return u, nil
-		}
+	if u, ok := idOf(s); ok {
+		return u, nil
 	}
 	return id{}, data.WithHint(fmt.Errorf("%q is not the id of a decision", clip(s)),
 		"an id looks like 0192f0c1-7a3e-7c55-8f6b-2d9a4e1b7c30 and stands in the answer to a scoring request")
 }
+
+func idOf(s string) (u id, ok bool) {
+	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
+		return id{}, false
+	}
+	at := 0
+	for i := range u {
+		if i == 4 || i == 6 || i == 8 || i == 10 {
+			at++ // of a dash
+		}
+		high, low := digits[s[at]], digits[s[at+1]]
+		if high|low > 15 {
+			return id{}, false
+		}
+		u[i], at = high<<4|low, at+2
+	}
+	return u, u != id{}
+}
+
+// digits are the values of hex digits, small ones only; of all else, 255.
+var digits = func() (out [256]byte) {
+	for c := range out {
+		out[c] = 255
+	}
+	for v, c := range []byte("0123456789abcdef") {
+		out[c] = byte(v)
+	}
+	return out
+}()
 
 // clip keeps a text that came from outside short enough for a message.
 func clip(s string) string {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
+	"sync"
 
 	"github.com/tandem-ml/tandem/bundle"
 	"github.com/tandem-ml/tandem/engineering/columns"
@@ -24,7 +26,15 @@ type arrowSource struct {
 	ends  []int
 }
 
-func (a *arrowSource) close() { a.s.held.Give(a.held) }
+// texts are used again when their stream has ended, but for large ones.
+var texts = sync.Pool{New: func() any { return new([]byte) }}
+
+func (a *arrowSource) close() {
+	a.s.held.Give(a.held)
+	if n := cap(a.texts); n > 0 && n <= 1<<20 {
+		texts.Put(&a.texts)
+	}
+}
 
 func (a *arrowSource) next() (*block, error) {
 	if a.in == nil {
@@ -58,6 +68,9 @@ func (a *arrowSource) next() (*block, error) {
 	}
 	b := &block{first: a.row, rows: rows.Rows, inputs: make([]input, n), bad: make([]*refusal, n)}
 	keeps := a.s.keepsInputs(a.m)
+	if keeps && a.texts == nil {
+		a.texts = *texts.Get().(*[]byte)
+	}
 	a.texts, a.ends = a.texts[:0], a.ends[:0]
 	for i := range n {
 		b.inputs[i].extras = rows.Extras[i]
@@ -119,20 +132,19 @@ func newArrowSink(w io.Writer, m *Model, reasons bool) *arrowSink {
 }
 
 func (a *arrowSink) write(results []result, bad []*refusal) error {
-	a.results = a.results[:0]
+	a.results = slices.Grow(a.results[:0], len(results))[:len(results)]
 	for i := range results {
-		r := &results[i]
-		to := columns.Result{ID: r.ID, Score: r.Score, Decision: r.Decision, Reasons: r.Reasons, Model: a.m.Version}
+		r, to := &results[i], &a.results[i]
+		*to = columns.Result{ID: r.ID, Score: r.Score, Decision: r.Decision, Reasons: r.Reasons, Model: a.m.Version}
 		if r.Bundle != "" {
 			to.Model = r.Model
 		}
 		if bad[i] != nil {
-			to = columns.Result{Error: bad[i].Message}
+			*to = columns.Result{Error: bad[i].Message}
 		}
 		for _, class := range a.m.Bundle.Decision.Classes {
 			to.Scores = append(to.Scores, r.Scores[class])
 		}
-		a.results = append(a.results, to)
 	}
 	return a.w.Write(a.results)
 }

@@ -19,3 +19,6 @@ func (s *Server) Watched() bool {
 	w, _, _ := s.watched(time.Time{}, func() trace.Origin { return originOf(http.Header{}) })
 	return w != nil
 }
+
+// KeepsInputs reports whether a stream's rows are kept as texts.
+func (s *Server) KeepsInputs(project string) bool { return s.keepsInputs((*s.models.Load())[project]) }

@@ -203,11 +203,11 @@ func streamType(accept []string, kind string) (string, error) {
 // decideBlock decides the rows of a block that are good; what no score is found for
 // becomes bad. The results stand in the order of the block.
 func (s *Server) decideBlock(ctx context.Context, m *Model, b *block, req request) ([]result, error) {
-	out := make([]result, b.rows.N)
 	for {
 		rows, inputs, at := b.good()
+		whole := rows.N == b.rows.N
 		if rows.N == 0 {
-			return out, ctx.Err()
+			return make([]result, b.rows.N), ctx.Err()
 		}
 		if err := s.enter(ctx); err != nil {
 			return nil, err
@@ -225,7 +225,12 @@ func (s *Server) decideBlock(ctx context.Context, m *Model, b *block, req reques
 		case err != nil:
 			return nil, err
 		}
-		for k, r := range newAnswer(m, ds, answers).resultsOf(m) {
+		results := newAnswer(m, ds, answers).resultsOf(m)
+		if whole {
+			return results, nil
+		}
+		out := make([]result, b.rows.N)
+		for k, r := range results {
 			out[at(k)] = r
 		}
 		return out, nil
@@ -453,7 +458,8 @@ func (l *lineSink) end(why *refusal) error {
 // keepsInputs reports whether somebody wants the rows' own texts.
 func (s *Server) keepsInputs(m *Model) bool {
 	forgets, none := s.opt.Log.(noLog)
-	return !none || forgets.append != nil || s.opt.Decided != nil || m.beside != nil
+	return !none || forgets.append != nil || s.opt.Decided != nil ||
+		m.beside != nil && (m.beside.canary != nil || m.beside.shadow != nil)
 }
 
 // streams are those that are open.

@@ -21,6 +21,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/ipc"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
+	"github.com/tandem-ml/tandem/bundle"
 	"github.com/tandem-ml/tandem/engineering/decisions"
 	"github.com/tandem-ml/tandem/engineering/serve"
 )
@@ -404,5 +405,31 @@ func TestArrowRefuses(t *testing.T) {
 	a := ask(t, h, "POST", "/v1/score/credit", string(schema("Income")), "Content-Type", arrowStream, "Accept", ndjson)
 	if got := linesOf(t, a.body); len(got) != 2 || got[0].Error == nil || !strings.Contains(got[0].Error.Message, `"Records" is required`) || !strings.Contains(got[1].Error.Message, "at most 1000") {
 		t.Errorf("bad rows: %s", a.body)
+	}
+}
+
+// A row of an Arrow stream becomes JSON for those alone who read it.
+func TestStreamKeepsInputs(t *testing.T) {
+	t.Parallel()
+	champion := serve.Model{Project: "credit", Version: "1", Bundle: lender(t, 0)}
+	next := serve.Model{Project: "credit", Version: "2", Bundle: lender(t, 1)}
+	for name, c := range map[string]struct {
+		opt    serve.Options
+		lineup serve.Lineup
+		want   bool
+	}{
+		"nobody":   {serve.Options{}, serve.Lineup{Champion: champion}, false},
+		"the log":  {serve.Options{Log: openLog(t)}, serve.Lineup{Champion: champion}, true},
+		"a watch":  {serve.Options{Decided: func(serve.Model, []decisions.Decision, bundle.Rows) {}}, serve.Lineup{Champion: champion}, true},
+		"a canary": {serve.Options{}, serve.Lineup{Champion: champion, Canary: &next, Percent: 10}, true},
+		"a shadow": {serve.Options{}, serve.Lineup{Champion: champion, Shadow: &next}, true},
+	} {
+		s := serve.New(c.opt)
+		if err := s.Put(c.lineup); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.KeepsInputs("credit"); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
 	}
 }

@@ -21,6 +21,7 @@ func FuzzTable(f *testing.F) {
 		{`[{"column":"text","op":"time","form":"dmy"},{"column":"category","op":"trim"},{"column":"category","op":"boolean"}]`, "1.2.99 08:30\n31/12/9999 23:59\nyes\n n "},
 		{`[{"column":"number","op":"flag","outliers":"mad"},{"column":"number","op":"flag","outliers":"iqr"}]`, strings.Repeat("1\n2\n", 15) + "1e308\n-1e308"},
 		{`[{"column":"text","op":"number","otherwise":"reject"}]`, "a\nb"}, // no row is left
+		{`[{"column":"text","op":"time","form":"ymd"}]`, "9999-12-31T23:59:59.999999Z\n31/12/9999 23:59:59.999999"},
 		{`[{"column":"time","op":"time","form":"ymd"},{"column":"time","op":"bounds","min":0},{"column":"number","op":"merge","into":{"one":["1"]}}]`, "2026-01-02\n1.0\nx"},
 	} {
 		f.Add([]byte(s.steps), s.cells)

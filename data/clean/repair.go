@@ -209,7 +209,7 @@ func (r *Repairer) Text(s string) (c Cell, rule string) {
 			if !typed {
 				var us int64
 				us, ok = parseTime(c.Text, st.Form)
-				c.X = float64(us)
+				c.X = instant(us)
 				rule, typed = "must be a time", true
 			}
 		case "bounds":
@@ -239,9 +239,16 @@ func (r *Repairer) Text(s string) (c Cell, rule string) {
 		if !ok {
 			return Cell{Missing: true}, "must be a time"
 		}
-		c.X = float64(us)
+		c.X = instant(us)
 	}
 	return c, ""
+}
+
+// instant returns a time as a float64, which after the year 2255 has not every
+// microsecond. The last ones of the year 9999 stay in it: no later time is read.
+func instant(us int64) float64 {
+	const last = 253402300799999968 // the float64 before the year 10000
+	return float64(min(us, last))
 }
 
 // Number repairs a value that comes as a number; NaN is missing. Of a category

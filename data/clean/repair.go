@@ -56,7 +56,8 @@ func Compile(repairs []data.Repair, kind data.Kind) (*Repairer, error) {
 }
 
 // settled returns an error if repairing twice is not repairing once, which can
-// only be where one merge undoes what another step did.
+// only be where one merge undoes what another step did, or would have to come
+// behind a trim.
 func (r *Repairer) settled() error {
 	if r.kind == data.Number || r.kind == data.Time {
 		return nil
@@ -67,11 +68,14 @@ func (r *Repairer) settled() error {
 			texts = append(append(texts, value), spellings...)
 		}
 	}
+	for _, s := range texts { // what a trim makes of these it may have made too late
+		texts = append(texts, " "+strings.ReplaceAll(s, " ", "  ")+" ")
+	}
 	slices.Sort(texts)
 	for _, s := range texts {
 		once := r.Format(s)
 		if again := r.Format(once); again != once {
-			return fmt.Errorf("%q becomes %q, and that would become %q: the steps of the column undo one another", s, once, again)
+			return fmt.Errorf("%q becomes %q, and that would become %q: the steps of the column undo one another, or a trim must come first", s, once, again)
 		}
 	}
 	return nil

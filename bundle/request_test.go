@@ -163,6 +163,9 @@ func FuzzDecodeJSON(f *testing.F) {
 		`{"Income":129,"Job":"fixed","Records":2.0,"employed_since":"1970-01-02","Owner":true,"Ratio":null,"Age":3,"application":"x"}`,
 		`{"Income":1,"x":{"a":[1,2,{"b":"\ud83d\ude00\n"}]}}`, `{"Income":-0.0e-7,"Job":"\u00e4"}`, `{"Income":1,"Income":2}`, `{}`,
 		`{"skipped":222E22221,"Income":2}`, // beyond float64, where nobody looks
+		// How texts and names are told apart.
+		`{"Income":1,"Job":"\ud800"}`, "{\"Income\":1,\"Job\":\"\xff\"}", "{\"Income\":1,\"\xff\":1,\"\xfe\":2}", `{"Income":1,"income":2,"JOB":"x"}`,
+		`{"\u0049ncome":1,"Job":"\u0000"}`, `{"Income":1}{"Income":2}`, "\ufeff{\"Income\":1}", `{"Income":1e-400,"Ratio":4.9e-324}`, `{"Income":1,"Job":""}`,
 	} {
 		f.Add([]byte(s))
 	}

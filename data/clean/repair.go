@@ -56,7 +56,8 @@ func Compile(repairs []data.Repair, kind data.Kind) (*Repairer, error) {
 }
 
 // settled returns an error if repairing twice is not repairing once, which can
-// only be where one merge undoes what another step did.
+// only be where one merge undoes what another step did, or would have to come
+// behind a trim.
 func (r *Repairer) settled() error {
 	if r.kind == data.Number || r.kind == data.Time {
 		return nil
@@ -67,11 +68,14 @@ func (r *Repairer) settled() error {
 			texts = append(append(texts, value), spellings...)
 		}
 	}
+	for _, s := range texts { // what a trim makes of these it may have made too late
+		texts = append(texts, " "+strings.ReplaceAll(s, " ", "  ")+" ")
+	}
 	slices.Sort(texts)
 	for _, s := range texts {
 		once := r.Format(s)
 		if again := r.Format(once); again != once {
-			return fmt.Errorf("%q becomes %q, and that would become %q: the steps of the column undo one another", s, once, again)
+			return fmt.Errorf("%q becomes %q, and that would become %q: the steps of the column undo one another, or a trim must come first", s, once, again)
 		}
 	}
 	return nil
@@ -209,7 +213,7 @@ func (r *Repairer) Text(s string) (c Cell, rule string) {
 			if !typed {
 				var us int64
 				us, ok = parseTime(c.Text, st.Form)
-				c.X = float64(us)
+				c.X = instant(us)
 				rule, typed = "must be a time", true
 			}
 		case "bounds":
@@ -239,9 +243,16 @@ func (r *Repairer) Text(s string) (c Cell, rule string) {
 		if !ok {
 			return Cell{Missing: true}, "must be a time"
 		}
-		c.X = float64(us)
+		c.X = instant(us)
 	}
 	return c, ""
+}
+
+// instant returns a time as a float64, which after the year 2255 has not every
+// microsecond. The last ones of the year 9999 stay in it: no later time is read.
+func instant(us int64) float64 {
+	const last = 253402300799999968 // the float64 before the year 10000
+	return float64(min(us, last))
 }
 
 // Number repairs a value that comes as a number; NaN is missing. Of a category

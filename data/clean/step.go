@@ -203,7 +203,7 @@ func Table(t *data.Table, steps []Step) (*Cleaned, error) {
 // keep leaves the rows of the cleaned table for which f, of its row number, is
 // true, and notes which of the raw table they are.
 func (o *Cleaned) keep(f func(row int) bool) {
-	var rows []int
+	rows := []int{} // never nil, which says that all are left
 	for i := range o.Table.Rows() {
 		if f(i) {
 			rows = append(rows, i)

@@ -189,7 +189,8 @@ func flatten(into map[string]json.RawMessage, prefix string, from map[string]jso
 
 // What encoding/json reads as flat objects is read here with the same values.
 func FuzzJSONLines(f *testing.F) {
-	for _, s := range []string{`{"x":1}`, `{"x":"a\"b","y":null}`, `{"x":{"y":[1,"}"]}}`, `{}`, `[1]`, `{"x":1,"x":2}`, "{\"x\":1}\n\n{\"y\":true}", `{"":0}`, `{"x" : 1 , "y" : [ ] }`} {
+	for _, s := range []string{`{"x":1}`, `{"x":"a\"b","y":null}`, `{"x":{"y":[1,"}"]}}`, `{}`, `[1]`, `{"x":1,"x":2}`, "{\"x\":1}\n\n{\"y\":true}", `{"":0}`, `{"x" : 1 , "y" : [ ] }`,
+		`{"a.b":1,"a":{"b":2}}`, `{"a":{"b":2},"a.b":1}`, `{"a":{"":1},"a.":2}`, `{"x":"\ud800","X":"\u0000"}`, "{\"x\":\"\xff\"}", `{"x":{"a":1},"x":{"a":2}}`, `{"x":1}{"x":2}`, `{"x":{}}`, `{"x":{"x":{"x":{"x":{"x":{"x":{"x":{"x":{"x":{"x":1}}}}}}}}}}`} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/tandem-ml/tandem/engineering/plain"
@@ -24,6 +25,10 @@ func FuzzHead(f *testing.F) {
 	}
 	f.Add([]byte(plainHead+"hello"), []byte(plainHead))
 	f.Add([]byte("POST /v1/score/credit HTTP/1.1\r\nHost: a\r\nContent-Length: 77\r\n\r\n"), []byte("POST /v1/score/credit HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n"))
+	// A head of as many bytes as may be, and again with more digits.
+	long := "POST /v1/score/credit HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nX-A: \r\n\r\n"
+	long = strings.Replace(long, "X-A: ", "X-A: "+strings.Repeat("a", 8<<10-len(long)), 1)
+	f.Add([]byte(strings.Replace(long, "th: 5", "th: 55", 1)), []byte(long))
 	f.Fuzz(func(t *testing.T, src, before []byte) {
 		p, state := plain.Parse(src, nil, route)
 		if again, same := plain.Parse(src, before, route); same != state || !reflect.DeepEqual(again, p) {

@@ -91,7 +91,8 @@ func (h *head) again(src []byte) (message, bool) {
 	if !ok || !bytes.HasPrefix(rest[digits:], h.after) {
 		return message{}, false
 	}
-	return message{h, len(h.before) + digits + len(h.after), n}, true
+	size := len(h.before) + digits + len(h.after)
+	return message{h, size, n}, size <= maxHead
 }
 
 // parseWhole reads a head that ends with the first empty line in it.

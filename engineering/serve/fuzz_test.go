@@ -22,6 +22,8 @@ func FuzzScoreRequest(f *testing.F) {
 		`{"reasons":false,"rows":[` + applicant + ` , {"Records":"no","Income":-0.5e1}],"request_id":"r"}`, `{"rows":[{"Income":1,"Records":"no","notes":[1]}],"reasons":true}`,
 		`{"rows":[{"Income":8e1,"Records":"n\u006f"},{"Income":1000,"Job":null,"Records":"\ud83d\ude00"}]}`,
 		` { "rows" : [ { "Income" : 0.5 , "Records" : "a\\\"]},b" } ] } `,
+		`{"rows":[` + applicant + `],"ROWS":1}`, `{"rows":[` + applicant + `],"row\u017f":[]}`, `{"rows":[` + applicant + `]}{}`, "\ufeff" + `{"rows":[` + applicant + `]}`,
+		`{"rows":[{"Income":1,"Records":"\ud800"}],"x":"\ud800"}`, `{"rows":[{"Income":1,"income":2,"Records":"no"}]}`, `{"ro\u0077s":[` + applicant + `]}`,
 		`{"rows":[],"rows":[]}`, `{"rows":[{}]}`, `{"Rows":[{}]}`, `[]`, `{}`, `"`, `{"rows":[[[[[[`, "\xff", `{"":{"":[]}}`, `{"rows":[-0,1e9,true,null]}`,
 		`{"outcomes":[{"id":4711,"value":"bad"}]}`, `{"outcomes":[{"decision":"x","value":true,"at":"2026-01-01T00:00:00Z"}]}`,
 		`{"dataframe_split":{"columns":["Income","Records","x"],"data":[[1,"no",{}]]}}`,

@@ -214,7 +214,7 @@ func ExploreFile(ctx context.Context, source, target, positive string, opt Optio
 	tellFindings(opt.Talk, res.Findings)
 	tellRejects(opt.Talk, res.Rejects)
 	profile := data.NewProfile(res.Table)
-	o := explore.Options{Title: source, Ingest: told(res.Findings, res.Rejects)}
+	o := explore.Options{Title: pageTitle(source), Ingest: told(res.Findings, res.Rejects)}
 	var contract *data.Contract
 	if target != "" {
 		c := res.Table.Column(target)
@@ -232,6 +232,15 @@ func ExploreFile(ctx context.Context, source, target, positive string, opt Optio
 		contract, o.Target, o.Positive = &learned, target, t.Positive
 	}
 	return explore.Build(res.Table, &profile, contract, o)
+}
+
+// pageTitle names a page after its source: a file by its base name, since the
+// folders before it say where it lay and not what it is; anything else as it is.
+func pageTitle(source string) string {
+	if info, err := os.Stat(source); err == nil && info.Mode().IsRegular() {
+		return filepath.Base(source)
+	}
+	return source
 }
 
 // CompareFiles reads two tables and says what changed from before to now.

@@ -12,6 +12,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/tandem-ml/tandem/chart"
 	"github.com/tandem-ml/tandem/data"
@@ -42,19 +44,20 @@ func contentPolicy() string {
 
 // functions are those of the templates.
 var functions = template.FuncMap{
-	"policy":  contentPolicy,
-	"script":  func() template.JS { return template.JS(pageScript) },
-	"clean":   func(s string) string { return chart.Clean(s, 80) },
-	"text":    func(s string) string { return chart.Clean(s, 400) },
-	"steps":   shownStep,
-	"short":   func(n Num) string { return chart.Short(float64(n)) },
-	"fixed":   func(n Num) string { return chart.Fixed(float64(n)) },
-	"pvalue":  pText,
-	"measure": func(s string) string { return measures[s] },
-	"percent": func(n Num) string { return chart.Percent(float64(n)) },
-	"share":   chart.Percent,
-	"count":   chart.Count,
-	"int":     func(n int) string { return chart.Count(int64(n)) },
+	"policy":   contentPolicy,
+	"script":   func() template.JS { return template.JS(pageScript) },
+	"clean":    func(s string) string { return chart.Clean(s, 80) },
+	"text":     func(s string) string { return chart.Clean(s, 400) },
+	"sentence": sentence,
+	"steps":    shownStep,
+	"short":    func(n Num) string { return chart.Short(float64(n)) },
+	"fixed":    func(n Num) string { return chart.Fixed(float64(n)) },
+	"pvalue":   pText,
+	"measure":  func(s string) string { return measures[s] },
+	"percent":  func(n Num) string { return chart.Percent(float64(n)) },
+	"share":    chart.Percent,
+	"count":    chart.Count,
+	"int":      func(n int) string { return chart.Count(int64(n)) },
 }
 
 var pageTemplate = template.Must(template.New("explore").Funcs(functions).Parse(pageText))
@@ -582,4 +585,14 @@ func (p *Page) rateText(n Num) string {
 		return chart.Short(float64(n))
 	}
 	return chart.Percent(float64(n))
+}
+
+// sentence begins s with a capital, unless it begins with the column's name.
+func sentence(s, column string) string {
+	s = chart.Clean(s, 400)
+	if column != "" && strings.HasPrefix(strings.TrimLeft(s, `"`), column) {
+		return s
+	}
+	first, size := utf8.DecodeRuneInString(s)
+	return string(unicode.ToUpper(first)) + s[size:]
 }

@@ -221,6 +221,12 @@ func ExploreFile(ctx context.Context, source, target, positive string, opt Optio
 		if c == nil {
 			return nil, noColumn(res.Table, target)
 		}
+		if len(distinct(c, 2)) < 2 { // which is to be seen on the page, not a reason for none
+			note := fmt.Sprintf("column %q, the target, has fewer than two values: the other columns are not related to it", target)
+			opt.Talk.Line("            %s", note)
+			o.Ingest = append(o.Ingest, note)
+			return explore.Build(res.Table, &profile, nil, o)
+		}
 		t, err := resolveTarget(c, "auto", positive)
 		if err != nil {
 			return nil, err

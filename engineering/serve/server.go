@@ -280,10 +280,3 @@ func (l noLog) Append(ctx context.Context, ds ...decisions.Decision) error {
 	}
 	return l.append(ctx, ds...)
 }
-
-// randomID returns n random bytes in hex.
-func randomID(n int) string {
-	b := make([]byte, n)
-	rand.Read(b) // never fails, as crypto/rand says
-	return hex.EncodeToString(b)
-}

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
 )
 
 // Learn makes the contract that a table obeys: the kinds and roles of its
@@ -233,24 +232,7 @@ var identifierWords = []string{"id", "ids", "key", "uuid", "guid", "index", "num
 // namedLikeIdentifier reports whether the last word of a name is one of
 // identifierWords: id, application_id, customerID, PassengerId, "Policy Number".
 func namedLikeIdentifier(name string) bool {
-	var words []string
-	start, runes := 0, []rune(name)
-	end := func(i int) {
-		if i > start {
-			words = append(words, strings.ToLower(string(runes[start:i])))
-		}
-	}
-	for i, r := range runes {
-		switch {
-		case !unicode.IsLetter(r):
-			end(i)
-			start = i + 1
-		case i > start && unicode.IsUpper(r) && unicode.IsLower(runes[i-1]):
-			end(i)
-			start = i
-		}
-	}
-	end(len(runes))
+	words := NameWords(name)
 	return len(words) > 0 && slices.Contains(identifierWords, words[len(words)-1])
 }
 

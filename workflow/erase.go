@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/tandem-ml/tandem/data"
+	"github.com/tandem-ml/tandem/data/durable"
 	"github.com/tandem-ml/tandem/engineering/decisions"
 	"github.com/tandem-ml/tandem/engineering/decisions/archive"
 	"github.com/tandem-ml/tandem/engineering/registry"
@@ -130,18 +131,7 @@ func ask(dir string, e erasure) (path string, err error) {
 	var name [8]byte
 	rand.Read(name[:]) // never fails: see crypto/rand.Read
 	path = filepath.Join(folder, fmt.Sprintf("%s-%s.json", e.Asked.UTC().Format("20060102T150405"), hex.EncodeToString(name[:])))
-	f, err := os.OpenFile(path+".tmp", os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return "", err
-	}
-	_, err = f.Write(content)
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = os.Rename(path+".tmp", path)
-	}
-	if err != nil {
-		os.Remove(path + ".tmp")
-	}
-	return path, err
+	return path, durable.Write(path, 0o600, durable.Bytes(content))
 }
 
 // eraseAsked does all that was asked for. What cannot be done stays.

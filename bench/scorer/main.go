@@ -16,7 +16,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -31,10 +30,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/tandem-ml/tandem/bench/forest"
 	"github.com/tandem-ml/tandem/bundle"
-	"github.com/tandem-ml/tandem/bundle/step"
-	"github.com/tandem-ml/tandem/bundle/tree/treetest"
-	"github.com/tandem-ml/tandem/data"
 )
 
 func main() {
@@ -48,11 +45,9 @@ func main() {
 	}
 }
 
-const columns = 30
-
 var row = func() string {
 	var b strings.Builder
-	for j := range columns {
+	for j := range forest.Columns {
 		fmt.Fprintf(&b, `,"column_%d":%d.5`, j, j%5-2)
 	}
 	return `{"rows":[{` + b.String()[1:] + `}],"reasons":false}`
@@ -60,31 +55,7 @@ var row = func() string {
 
 // model is a bundle of 500 trees; each kind is another.
 func model(kind uint64) (id string, content []byte, err error) {
-	rng := rand.New(rand.NewPCG(1, kind))
-	var c data.Contract
-	var plan step.Plan
-	for j := range columns {
-		name := fmt.Sprintf("column_%d", j)
-		c.Fields = append(c.Fields, data.Field{Name: name, Kind: data.Number, Role: data.Feature})
-		plan = append(plan, step.Feature{Name: name, Input: j, Op: step.Number})
-	}
-	c.Fields = append(c.Fields, data.Field{Name: "outcome", Kind: data.Category, Role: data.Target, Categories: []string{"bad", "good"}})
-	m, err := bundle.NewModel(bundle.Model{
-		Contract: c, Members: []bundle.Member{{Learner: "gbdt", Weight: 0.01, Plan: plan, Trees: treetest.Random(rng, make([]int, columns), 500, 31)}},
-		Calibration: bundle.Calibration{Method: "sigmoid", A: 1},
-		Decision:    bundle.Decision{Positive: "bad", Negative: "good", Threshold: 0.5},
-	})
-	if err != nil {
-		return "", nil, err
-	}
-	rows := bundle.Rows{N: 64, Cols: columns}
-	for range rows.N * columns {
-		rows.Data = append(rows.Data, float64(rng.IntN(50_000)-25_000)/10_000)
-	}
-	b, err := bundle.New(bundle.Bundle{
-		Manifest: bundle.Manifest{Producer: "bench", Name: "bench", Task: bundle.Binary, Target: "outcome", Reasons: 4},
-		Model:    *m, Tests: m.TestRows(rows),
-	})
+	b, err := forest.Bundle(kind)
 	if err != nil {
 		return "", nil, err
 	}

@@ -28,7 +28,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -43,9 +42,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/tandem-ml/tandem/bench/forest"
 	"github.com/tandem-ml/tandem/bundle"
-	"github.com/tandem-ml/tandem/bundle/step"
-	"github.com/tandem-ml/tandem/bundle/tree/treetest"
 	"github.com/tandem-ml/tandem/data"
 	"github.com/tandem-ml/tandem/engineering/decisions"
 	"github.com/tandem-ml/tandem/engineering/load"
@@ -87,32 +85,7 @@ func model(file string) (*bundle.Bundle, error) {
 	if file != "" {
 		return bundle.Open(file)
 	}
-	const columns = 30
-	rng := rand.New(rand.NewPCG(1, 2))
-	var c data.Contract
-	var plan step.Plan
-	for j := range columns {
-		name := fmt.Sprintf("column_%d", j)
-		c.Fields = append(c.Fields, data.Field{Name: name, Kind: data.Number, Role: data.Feature})
-		plan = append(plan, step.Feature{Name: name, Input: j, Op: step.Number})
-	}
-	c.Fields = append(c.Fields, data.Field{Name: "outcome", Kind: data.Category, Role: data.Target, Categories: []string{"bad", "good"}})
-	m, err := bundle.NewModel(bundle.Model{
-		Contract: c, Members: []bundle.Member{{Learner: "gbdt", Weight: 0.01, Plan: plan, Trees: treetest.Random(rng, make([]int, columns), 500, 31)}},
-		Calibration: bundle.Calibration{Method: "sigmoid", A: 1},
-		Decision:    bundle.Decision{Positive: "bad", Negative: "good", Threshold: 0.5},
-	})
-	if err != nil {
-		return nil, err
-	}
-	rows := bundle.Rows{N: 64, Cols: columns}
-	for range rows.N * columns {
-		rows.Data = append(rows.Data, float64(rng.IntN(50_000)-25_000)/10_000)
-	}
-	return bundle.New(bundle.Bundle{
-		Manifest: bundle.Manifest{Producer: "bench", Name: "bench", Task: bundle.Binary, Target: "outcome", Reasons: 4},
-		Model:    *m, Tests: m.TestRows(rows),
-	})
+	return forest.Bundle(2)
 }
 
 // beServer answers until it is told to stop. The first line of its output is

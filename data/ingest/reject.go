@@ -3,9 +3,10 @@ package ingest
 import (
 	"encoding/csv"
 	"fmt"
-	"os"
-	"path/filepath"
+	"io"
 	"strconv"
+
+	"github.com/tandem-ml/tandem/data/durable"
 )
 
 // Reject is one row that could not be read.
@@ -31,28 +32,17 @@ func (r Reject) Record() []string {
 // WriteRejects writes rejects as CSV with the columns file, line, row, column,
 // value, reason and raw. The file is written beside path and then renamed, so
 // that path is never half a file; what was at path is replaced.
-func WriteRejects(path string, rejects []Reject) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+func WriteRejects(path string, rejects []Reject) error {
+	err := durable.Write(path, 0o600, func(f io.Writer) error {
+		w := csv.NewWriter(f)
+		rows := [][]string{RejectColumns[:]}
+		for _, r := range rejects {
+			rows = append(rows, r.Record())
+		}
+		return w.WriteAll(rows)
+	})
 	if err != nil {
 		return fmt.Errorf("write rejects: %w", err)
 	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
-			err = fmt.Errorf("write rejects: %w", err)
-		}
-	}()
-	w := csv.NewWriter(f)
-	rows := [][]string{RejectColumns[:]}
-	for _, r := range rejects {
-		rows = append(rows, r.Record())
-	}
-	if err := w.WriteAll(rows); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+	return nil
 }

@@ -32,6 +32,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/tandem-ml/tandem/data"
+	"github.com/tandem-ml/tandem/data/durable"
 	"github.com/tandem-ml/tandem/engineering/limit"
 )
 
@@ -123,32 +124,10 @@ func CreateLimited(dir, name string, scopes []Scope, lifetime time.Duration, rat
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", k, err
 	}
-	if err := writeNew(filepath.Join(dir, id+".json"), append(content, '\n')); err != nil {
+	if err := durable.Write(filepath.Join(dir, id+".json"), 0o600, durable.Bytes(append(content, '\n'))); err != nil {
 		return "", k, err
 	}
 	return prefix + id + "_" + secret, k, nil
-}
-
-// writeNew writes a file that was not there, whole or not at all.
-func writeNew(path string, content []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "new-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // harmless once it has its name
-	_, err = f.Write(content)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	if dir, err := os.Open(filepath.Dir(path)); err == nil {
-		_ = dir.Sync() // makes the rename durable where folders can be flushed
-		dir.Close()
-	}
-	return nil
 }
 
 // List returns the keys of a folder, the oldest first; none if there is no

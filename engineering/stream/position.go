@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tandem-ml/tandem/data"
+	"github.com/tandem-ml/tandem/data/durable"
 	"github.com/tandem-ml/tandem/engineering/decisions"
 )
 
@@ -52,16 +53,7 @@ func (m mark) write(path string) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(append(b, '\n'))
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(path+".new", path)
-	}
-	return err
+	return durable.WriteBeside(path, path+".new", 0o600, durable.Bytes(append(b, '\n')))
 }
 
 // Unsent returns the position from which on some sink, of those whose files are in dir,

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -14,45 +13,11 @@ import (
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
+
+	"github.com/tandem-ml/tandem/chart/browsertest"
 )
 
 var shots = flag.String("shots", "", "write pictures of the pages to this folder")
-
-// browser starts a Chromium without a window and returns a page of it.
-func browser(t *testing.T) context.Context {
-	t.Helper()
-	var path string
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"} {
-		if found, err := exec.LookPath(name); err == nil {
-			path = found
-			break
-		}
-	}
-	if path == "" {
-		t.Skip("no chromium or google-chrome on PATH: how the pages look and whether they overflow is not tested")
-	}
-	options := []chromedp.ExecAllocatorOption{
-		chromedp.ExecPath(path), chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck, chromedp.Headless, chromedp.DisableGPU,
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true),
-		chromedp.Flag("disable-sync", true), chromedp.Flag("hide-scrollbars", true), chromedp.UserDataDir(t.TempDir()),
-	}
-	if os.Geteuid() == 0 {
-		options = append(options, chromedp.NoSandbox) // Chromium refuses its sandbox to root
-	}
-	ctx, cancel := chromedp.NewExecAllocator(t.Context(), options...)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx)
-	t.Cleanup(cancel)
-	return ctx
-}
-
-// overflow names the elements that make the page wider than the window.
-const overflow = `(() => {
-	const w = document.documentElement.clientWidth;
-	if (document.documentElement.scrollWidth <= w) return "";
-	return [...document.querySelectorAll("body *")].filter(e => e.getBoundingClientRect().right > w + 1 && !e.closest(".scroll, pre"))
-		.slice(0, 3).map(e => e.tagName + "." + e.getAttribute("class") + " " + Math.round(e.getBoundingClientRect().right)).join("; ") || "something";
-})()`
 
 // faint names texts whose contrast with what is behind them is below 4.5 to 1,
 // the least of WCAG 2.2 (1.4.3).
@@ -74,7 +39,7 @@ const faint = `(() => {
 // TestInABrowser draws every page as people see it: narrow and wide, light and
 // dark.
 func TestInABrowser(t *testing.T) {
-	ctx := browser(t)
+	ctx := browsertest.Page(t)
 	w := lived(t)
 	server := httptest.NewServer(w.pages())
 	defer server.Close()
@@ -101,7 +66,7 @@ func TestInABrowser(t *testing.T) {
 					t.Fatalf("%s: %v", at, err)
 				}
 				ask(t, ctx, `document.querySelectorAll("details").forEach(e => e.open = true)`)
-				title, wide, pale, paper := ask(t, ctx, "document.title"), ask(t, ctx, overflow), ask(t, ctx, faint), ask(t, ctx, "getComputedStyle(document.body).backgroundColor")
+				title, wide, pale, paper := ask(t, ctx, "document.title"), ask(t, ctx, browsertest.Overflow), ask(t, ctx, faint), ask(t, ctx, "getComputedStyle(document.body).backgroundColor")
 				papers[theme] = paper
 				if title != c.title {
 					t.Errorf("%s: the title is %q, want %q", at, title, c.title)

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"testing"
@@ -16,48 +15,13 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
+	"github.com/tandem-ml/tandem/chart/browsertest"
 	"github.com/tandem-ml/tandem/data"
 	"github.com/tandem-ml/tandem/data/seed"
 	"github.com/tandem-ml/tandem/science/explore"
 )
 
 var shots = flag.String("shots", "", "write pictures of the pages to this folder")
-
-// browser starts a Chromium without a window and returns a page of it.
-func browser(t *testing.T) context.Context {
-	t.Helper()
-	var path string
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"} {
-		if found, err := exec.LookPath(name); err == nil {
-			path = found
-			break
-		}
-	}
-	if path == "" {
-		t.Skip("no chromium or google-chrome on PATH: how the page looks, and whether it obeys its data, is not tested in a browser")
-	}
-	options := []chromedp.ExecAllocatorOption{
-		chromedp.ExecPath(path), chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck, chromedp.Headless, chromedp.DisableGPU,
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true),
-		chromedp.Flag("disable-sync", true), chromedp.Flag("hide-scrollbars", true), chromedp.UserDataDir(t.TempDir()),
-	}
-	if os.Geteuid() == 0 {
-		options = append(options, chromedp.NoSandbox) // Chromium refuses its sandbox to root
-	}
-	ctx, cancel := chromedp.NewExecAllocator(t.Context(), options...)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx)
-	t.Cleanup(cancel)
-	return ctx
-}
-
-// overflow names the elements that make the page wider than the window.
-const overflow = `(() => {
-	const w = document.documentElement.clientWidth;
-	if (document.documentElement.scrollWidth <= w) return "";
-	return [...document.querySelectorAll("body *")].filter(e => e.getBoundingClientRect().right > w + 1 && !e.closest(".scroll, pre"))
-		.slice(0, 3).map(e => e.tagName + "." + e.getAttribute("class") + " " + Math.round(e.getBoundingClientRect().right)).join("; ") || "something";
-})()`
 
 // faint names texts outside of pictures whose contrast with what is behind them
 // is below 4.5 to 1, the least of WCAG 2.2 (1.4.3).
@@ -108,7 +72,7 @@ func hostile(t *testing.T, index int) *data.Table {
 // TestInABrowser draws the pages as people see them, narrow and wide, light and
 // dark, with scripts and without: nothing of the data runs, nothing overflows.
 func TestInABrowser(t *testing.T) {
-	ctx := browser(t)
+	ctx := browsertest.Page(t)
 	tab := hostile(t, 0)
 	page := render(t, build(t, tab, explore.Options{Title: `<script>window.ran=1</script>`, Target: tab.Columns[7].Name}).HTML)
 	against := render(t, explore.Compare(tab, hostile(t, 1), `<script>window.ran=1</script>`, `"onload="window.ran=1`).HTML)
@@ -138,7 +102,7 @@ func TestInABrowser(t *testing.T) {
 				if got := ask(t, ctx, `document.querySelectorAll("script, img, iframe, object, embed, link, [onload], [onerror]").length`); got != "1" {
 					t.Errorf("%s: %s elements that could run, want the page's own script", at, got)
 				}
-				if wide := ask(t, ctx, overflow); wide != "" {
+				if wide := ask(t, ctx, browsertest.Overflow); wide != "" {
 					t.Errorf("%s: wider than the window: %s", at, wide)
 				}
 				if pale := ask(t, ctx, faint); pale != "" {

@@ -6,7 +6,6 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/tandem-ml/tandem/chart"
 	"github.com/tandem-ml/tandem/data"
@@ -16,30 +15,6 @@ import (
 // same outcome before.
 var opinions = []string{"rate", "grade", "subgrade", "score", "scorecard", "rating", "risk", "tier", "pred", "predicted", "prediction", "prob", "probability",
 	"pd", "likelihood", "propensity", "apr", "interest", "premium", "pricing", "decile", "triage"}
-
-// words splits a name: int_rate, IntRate.
-func words(s string) []string {
-	var out []string
-	start := 0
-	runes := []rune(s)
-	end := func(i int) {
-		if i > start {
-			out = append(out, strings.ToLower(string(runes[start:i])))
-		}
-	}
-	for i, r := range runes {
-		switch {
-		case !unicode.IsLetter(r):
-			end(i)
-			start = i + 1
-		case i > start && unicode.IsUpper(r) && unicode.IsLower(runes[i-1]):
-			end(i)
-			start = i
-		}
-	}
-	end(len(runes))
-	return out
-}
 
 // judged looks for opinions of others on the same outcome: columns named like
 // a grade, rate or score that are among the strongest, and those that one of
@@ -62,7 +37,7 @@ func (s *search) judged() []Finding {
 		if c.Strength < 0.6 || s.known(c) || place > 9 {
 			continue
 		}
-		for _, w := range words(c.Name) {
+		for _, w := range data.NameWords(c.Name) {
 			if slices.Contains(opinions, w) {
 				asked[i] = fmt.Sprintf("it is called a %s, and alone it has an AUC of %s, number %d of %d columns", w, chart.Fixed(c.Strength), place+1, len(order))
 				asking = append(asking, i)

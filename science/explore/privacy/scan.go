@@ -5,6 +5,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/tandem-ml/tandem/data"
 )
 
 // Finding says what personal data a column seems to hold.
@@ -97,28 +99,9 @@ func Scan(name string, values []string) *Finding {
 	return nil
 }
 
-// nameWords splits a name as people write them: home_phone, HomePhone, and the
-// whole without separators.
+// nameWords returns the words of a name, and two and three of them in one.
 func nameWords(name string) []string {
-	var words []string
-	start := 0
-	runes := []rune(name)
-	end := func(i int) {
-		if i > start {
-			words = append(words, strings.ToLower(string(runes[start:i])))
-		}
-	}
-	for i, r := range runes {
-		switch {
-		case !unicode.IsLetter(r):
-			end(i)
-			start = i + 1
-		case i > start && unicode.IsUpper(r) && unicode.IsLower(runes[i-1]):
-			end(i)
-			start = i
-		}
-	}
-	end(len(runes))
+	words := data.NameWords(name)
 	n := len(words)
 	for i := 0; i+1 < n; i++ {
 		words = append(words, words[i]+words[i+1])
